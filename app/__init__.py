@@ -1,0 +1,1 @@
+"""Door 1, `python -m app`: composes the operator graph and reads the settings. No image processing here."""

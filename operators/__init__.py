@@ -1,0 +1,1 @@
+"""One Holoscan operator a file: receive, call pulmomap, emit."""

@@ -1,0 +1,1 @@
+"""Series in (selection, geometry, pixels, nodules), objects out (CT, SEG, SR)."""

@@ -1,0 +1,1 @@
+"""Resampling, slabs, sliding windows, lung mask: functions of arrays and their geometry."""

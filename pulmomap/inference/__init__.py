@@ -1,0 +1,1 @@
+"""Model bundles, runtimes, contrast synthesis, vessel segmentation."""

@@ -1,0 +1,1 @@
+"""Perinodular and vessel metrics."""

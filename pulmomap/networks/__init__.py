@@ -1,0 +1,1 @@
+"""Architectures only: torch.nn.Module and nothing else."""

@@ -1,0 +1,1 @@
+"""The procedural thorax: paired CT with exact truth."""

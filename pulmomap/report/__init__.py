@@ -1,0 +1,1 @@
+"""Figures, surfaces, the HTML report."""

@@ -1,0 +1,1 @@
+"""Door 2, `python -m training`: phantom, fit, export."""
