@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         redactor = set_up(arguments.log_level or settings.logging.level)
         with Staging(arguments.output) as staging:
             return _run(arguments, settings, nodules, staging, redactor)
-    except (SettingsError, FolderInUse, BundleError) as error:
+    except (SettingsError, FolderInUse) as error:
         return _usage(str(error))
     except OSError as error:
         return _usage(f"{error.filename or arguments.output}: {error.strerror or error}")
@@ -76,7 +76,12 @@ def _run(
         record = _record_of(selection, reporter)
         manifest.write("running", record.series(), None)
         if selection.selected:
-            _process(arguments, settings, selection.selected, nodules, record, staging)
+            try:
+                _process(arguments, settings, selection.selected, nodules, record, staging)
+            except BundleError as error:
+                record.interrupt("BundleError", str(error))
+                manifest.write("finished", record.series(), USAGE)
+                return _usage(str(error))
     code = exit_code(record.series())
     manifest.write("finished", record.series(), code)
     if code == NOTHING_SUITABLE:
