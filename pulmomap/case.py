@@ -50,7 +50,8 @@ class SelectedSeries:
         key: 16 hexadecimal digits from the series UID and the set of its SOP instance UIDs: the identity of the job
             and the name of its output folder. Holds no patient identifier.
         study_uid, series_uid: DICOM UIDs.
-        frame_of_reference_uid: DICOM UID.
+        frame_of_reference_uid: DICOM UID; that of the first slice where a de-identified series carries several
+            (flag MIXED_FRAME_OF_REFERENCE). All results share it.
         instances: the files, ordered along the slice normal (row direction x column direction).
         companions: files of the same study that may describe nodules (SEG, RTSTRUCT, SR).
         flags: what a person must know.

@@ -39,6 +39,10 @@ class Flag(str, Enum):
     SHARP_KERNEL = "only a sharp (lung) kernel was available: noise is higher than the networks were made for"
     NO_NODULE = "no nodule was given or found in the study: the vessel map has no perinodular measurements"
     NODULE_SOURCE_REFUSED = "an object that should hold nodules was not trusted"
+    MIXED_FRAME_OF_REFERENCE = (
+        "the slices carry different frames of reference, as some de-identification leaves them, though they form one "
+        "regular volume: that of the first slice was taken for the results"
+    )
     LOSSY_COMPRESSION = "the images were compressed with loss"
 
 
