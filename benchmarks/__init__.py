@@ -1,0 +1,1 @@
+"""Measurements, one command: `python -m benchmarks`. Never part of the test suite."""
