@@ -1,0 +1,94 @@
+"""A tiny store: chests of 24x40x40 voxels with one bright artery and one bright vein, made without the phantom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.prepare import crop_centres
+from training.recipe import Preset
+from training.store import Case, split_of, write_case
+
+Arrays = dict[str, Any]
+SHAPE = (24, 40, 40)
+
+
+def fake_arrays(seed: int) -> Arrays:
+    rng = np.random.default_rng(seed)
+    vessels = np.zeros(SHAPE, np.uint8)
+    vessels[:, 10:13, 8:11], vessels[:, 25:28, 28:31] = 1, 2
+    vnc = rng.normal(-850, 20, SHAPE)
+    vnc[vessels > 0] = 40
+    syn = vnc + 250 * (vessels > 0)
+    images = {
+        "ncct": vnc + rng.normal(0, 10, SHAPE),
+        "vnc": vnc,
+        "cect": vnc + 300 * (vessels > 0),
+        "syn": syn,
+    }
+    arrays: Arrays = {key: image.astype(np.int16) for key, image in images.items()}
+    arrays |= {"vessels": vessels, "lungs": np.ones(SHAPE, np.uint8)}
+    return arrays | crop_centres(arrays, seed)
+
+
+def names(split: str, count: int) -> list[str]:
+    """The first phantom names on one side of the split."""
+    every = (f"phantom-{seed:07d}" for seed in range(10_000))
+    return [name for name in every if split_of(name) == split][:count]
+
+
+@pytest.fixture
+def make_case(tmp_path: Path) -> Callable[[str, int], Case]:
+    def make(name: str, seed: int) -> Case:
+        return write_case(tmp_path / "store", name, fake_arrays(seed), {"source": "test", "seed": seed})
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_case: Callable[[str, int], Case]) -> Path:
+    """Two cases to train on and one to validate on."""
+    for seed, name in enumerate([*names("train", 2), *names("validation", 1)]):
+        make_case(name, seed)
+    return tmp_path / "store"
+
+
+NETWORKS = {
+    "synthesis": {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 3, "kernel_size": 3, "padding": 1},
+    "segmentation": {
+        "_target_": "torch.nn.Conv3d",
+        "in_channels": 2,
+        "out_channels": 3,
+        "kernel_size": 3,
+        "padding": 1,
+    },
+}
+
+
+@pytest.fixture(params=["synthesis", "segmentation"])
+def preset(request: pytest.FixtureRequest) -> Preset:
+    """A preset of each task with a one-layer network (and a one-layer adversary)."""
+    return tiny_preset(request.param)
+
+
+def tiny_preset(task: str) -> Preset:
+    judge = {"_target_": "torch.nn.Conv2d", "in_channels": 6, "out_channels": 1, "kernel_size": 4, "stride": 2}
+    adversary = {"network": judge, "start": 0.3, "ramp": 0.5, "size": 8} if task == "synthesis" else None
+    return Preset.model_validate(
+        {
+            "task": task,
+            "name": "tiny",
+            "description": "a test",
+            "network": NETWORKS[task],
+            "crop": {"size": (3, 16, 16) if task == "synthesis" else (16, 16, 16), "aimed": 1.0},
+            "batch": 2,
+            "steps": 6,
+            "precision": "32-true",
+            "adversary": adversary,
+            "validation_crops": 2,
+        }
+    )

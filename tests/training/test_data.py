@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_preset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.augment import degrade, draw_affine, warp
+from training.data import read_patch, segmentation_crop, synthesis_crop, training_batch, validation_crops
+from training.recipe import Augmentation, Preset
+from training.store import Case
+
+MakeCase = Callable[[str, int], Case]
+
+
+@given(
+    start=st.tuples(*[st.integers(-6, 12)] * 3),
+    size=st.tuples(*[st.integers(1, 9)] * 3),
+)
+def test_a_patch_equals_the_padded_volume(start: tuple[int, int, int], size: tuple[int, int, int]) -> None:
+    volume = np.arange(7 * 8 * 9).reshape(7, 8, 9)
+    padded = np.pad(volume, 25, mode="edge")
+    window = tuple(slice(s + 25, s + 25 + k) for s, k in zip(start, size, strict=True))
+    patch = read_patch(volume, start, size)
+    assert patch.shape == size
+    assert np.array_equal(patch, padded[window])
+
+
+def test_a_synthesis_crop_pairs_the_same_voxels(make_case: MakeCase) -> None:
+    case, preset = make_case("a", 1), tiny_preset("synthesis")
+    for seed in range(20):
+        crop = synthesis_crop(case, preset, np.random.default_rng(seed), augment=False)
+        assert crop["x"].shape == crop["y"].shape == (3, 16, 16)
+        assert torch.allclose(crop["y"] - crop["x"], crop["gain"] / 1000, atol=1e-4)
+        assert (crop["gain"] > 100).any(), "an aimed crop must hold enhanced voxels"
+
+
+def test_a_segmentation_crop_labels_the_same_voxels(make_case: MakeCase) -> None:
+    case, preset = make_case("a", 1), tiny_preset("segmentation")
+    seen = set()
+    for seed in range(20):
+        crop = segmentation_crop(case, preset, np.random.default_rng(seed), augment=False)
+        assert crop["x"].shape == (2, 16, 16, 16)
+        assert torch.equal(crop["y"] > 0, crop["x"][1] > 0.1), "the Syn-CECT is bright exactly in the vessels"
+        seen |= set(crop["y"].unique().tolist())
+    assert seen == {0, 1, 2}
+
+
+def test_augmented_labels_stay_on_the_vessels(make_case: MakeCase) -> None:
+    case, preset = make_case("a", 1), tiny_preset("segmentation")
+    preset = preset.model_copy(update={"augmentation": Augmentation(affine=1.0, noise=5, angle=20)})
+    hit = total = 0
+    for seed in range(10):
+        crop = segmentation_crop(case, preset, np.random.default_rng(seed))
+        vessel = crop["y"] > 0
+        hit += (crop["x"][0][vessel] > -0.5).sum().item()
+        total += vessel.sum().item()
+    assert hit / total > 0.9
+
+
+def test_the_same_step_draws_the_same_batch(make_case: MakeCase, preset: Preset) -> None:
+    cases = [make_case("a", 1), make_case("b", 2)]
+    first, again, later = (training_batch(cases, preset, step) for step in (3, 3, 4))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["x"], later["x"])
+    assert not torch.equal(first["x"], training_batch(cases, preset, 3, rank=1)["x"])
+
+
+def test_validation_sees_the_case_unchanged(make_case: MakeCase, preset: Preset) -> None:
+    case = make_case("a", 1)
+    first, again = validation_crops(case, preset), validation_crops(case, preset)
+    assert all(torch.equal(one["x"], other["x"]) for one, other in zip(first, again, strict=True))
+
+
+def test_the_target_is_not_augmented(make_case: MakeCase) -> None:
+    case = make_case("a", 1)
+    preset = tiny_preset("synthesis").model_copy(update={"augmentation": Augmentation(affine=0), "plain": 0.0})
+    crop = synthesis_crop(case, preset, np.random.default_rng(0))
+    before = crop["y"] - crop["gain"] / 1000  # the NCCT as the scanner made it
+    assert not torch.allclose(before, crop["x"], atol=1e-3)
+    assert set((crop["y"] * 1000).round().int().unique().tolist()) <= set(np.unique(case.array("cect")).tolist())
+
+
+def test_degrading_keeps_the_mean_within_shift_and_gain() -> None:
+    settings = Augmentation(shift=15, gain=0.03, noise=25)
+    image = np.full((8, 32, 32), 40.0, np.float32)
+    for seed in range(30):
+        changed = degrade(image, np.random.default_rng(seed), settings)
+        assert abs(changed.mean() - 40) < 15 + 0.03 * 40 + 25 / np.sqrt(image.size) * 8
+        assert changed.std() <= 25 * 1.05
+    assert (image == 40).all(), "the input is left alone"
+
+
+def test_no_change_is_the_identity() -> None:
+    still = Augmentation(angle=0, scale=0)
+    image = torch.rand(2, 6, 9, 12)
+    matrix = draw_affine((6, 9, 12), np.random.default_rng(0), still)
+    assert torch.allclose(warp(image, matrix), image, atol=1e-5)
+
+
+def test_a_rotation_is_rigid_on_a_grid_that_is_not_square() -> None:
+    turned = Augmentation(angle=30, scale=0)
+    sizes = (40, 80)
+    matrix = draw_affine(sizes, np.random.default_rng(4), turned)
+    half = np.array(sizes[::-1]) / 2
+    in_voxels = matrix[:, :2].numpy() * half[:, None] / half[None, :]
+    assert np.allclose(in_voxels @ in_voxels.T, np.eye(2), atol=1e-6)
+    assert np.linalg.det(in_voxels) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_labels_are_never_blended() -> None:
+    labels = torch.zeros(1, 20, 20, dtype=torch.uint8)
+    labels[0, 5:15, 5:15] = 2
+    warped = warp(labels, draw_affine((20, 20), np.random.default_rng(1), Augmentation(angle=30)), labels=True)
+    assert set(warped.unique().tolist()) == {0, 2}

@@ -1,0 +1,97 @@
+"""Door 2, ``python -m training``: phantom, prepare, fit, evaluate, export.
+
+Only the chosen command's module is imported, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """Parse a time such as 90s, 40m or 1.5h."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 90s, 40m or 1.5h")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def seed_range(text: str) -> range:
+    """Parse FIRST:END (END excluded)."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of seeds; write FIRST:END, END excluded")
+    return range(int(match[1]), int(match[2]))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of the training door."""
+    door = argparse.ArgumentParser(prog="python -m training", description="Train PulmoMAP's networks.")
+    commands = door.add_subparsers(dest="command", required=True)
+    if find_spec("training.phantom") is not None:
+        import_module("training.phantom").add_parser(commands)
+    _add_prepare(commands.add_parser("prepare", help="fill a store with training cases"))
+    _add_fit(commands.add_parser("fit", help="train a network"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure the networks on phantoms they never saw"))
+    _add_export(commands.add_parser("export", help="write a run's network as a MONAI bundle"))
+    return door
+
+
+def _add_prepare(prepare: argparse.ArgumentParser) -> None:
+    kinds = prepare.add_subparsers(dest="kind", required=True)
+    phantoms = kinds.add_parser("phantoms", help="draw phantoms")
+    phantoms.add_argument("--seeds", type=seed_range, required=True, metavar="FIRST:END")
+    phantoms.add_argument("--out", type=Path, required=True, help="the store")
+    phantoms.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
+    synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
+    synthesise.add_argument("--data", type=Path, required=True, help="the store")
+    synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
+
+
+def _add_fit(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument("recipe", help="contrast_synthesis, vessel_segmentation, or a YAML file")
+    fit.add_argument("--preset", default="recommended", help="of the recipe (default %(default)s)")
+    fit.add_argument("--data", type=Path, required=True, help="the store")
+    fit.add_argument("--out", type=Path, required=True, help="folder of the run")
+    fit.add_argument("--time-budget", type=seconds, help="e.g. 40m; without it the preset's steps are done")
+    fit.add_argument("--resume", action="store_true", help="go on where the run stopped, if it has begun")
+    fit.add_argument("--threads", type=int, help="CPU threads")
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
+    evaluate.add_argument("--seeds", type=seed_range, default=range(9_000_000, 9_000_004), metavar="FIRST:END")
+    evaluate.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    evaluate.add_argument("--out", type=Path, help="write the figures as JSON too")
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("run", type=Path, help="folder of the run")
+    export.add_argument("--out", type=Path, required=True, help="folder of the bundle, e.g. models/contrast_synthesis")
+    export.add_argument("--version", required=True, help="of the bundle, e.g. 0.1.0")
+    export.add_argument("--evaluation", type=Path, help="figures of `evaluate --out` for the model card")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a refusal is one sentence and exit code 2."""
+    args = parser().parse_args(arguments)
+    try:
+        status: int = import_module(f"training.{args.command}").run(args)
+    except (ValueError, FileNotFoundError) as error:
+        if type(error) is ValueError:
+            raise
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Random crops, read straight from the memory maps of the store: no volume is ever loaded whole.
+
+Every crop is decided by one random generator, so that a resumed run sees exactly the crops it would have seen.
+Networks get HU clipped to [-1000, 1000] and divided by 1000 (SYSTEMS 1.1, preset `enhance`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.augment import degrade, draw_affine, warp
+from training.recipe import Preset, SecondChannel
+from training.store import Case
+
+HU_LIMIT = 1000.0
+HU_UNIT = 1000.0
+NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "syn", "vessels", "aims")}
+
+Floats = NDArray[np.float32]
+Start = tuple[int, int, int]
+Batch = dict[str, Tensor]
+
+
+def to_network(hu: Floats) -> Tensor:
+    """HU -> network units."""
+    return torch.from_numpy(np.clip(hu, -HU_LIMIT, HU_LIMIT) / np.float32(HU_UNIT))
+
+
+def read_patch(array: NDArray[Any], start: Start, size: Start) -> NDArray[Any]:
+    """Copy a patch out of a volume; what lies outside the volume repeats its border.
+
+    Args:
+        array: (slices, rows, columns).
+        start: index of the first voxel; may be negative or reach past the end.
+        size: voxels.
+    """
+    window = [np.clip(np.arange(s, s + k), 0, n - 1) for s, k, n in zip(start, size, array.shape, strict=True)]
+    return np.asarray(array[np.ix_(*window)])
+
+
+def _start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
+    """Start of the patch around ``centre``, moved inside the volume where the volume is large enough."""
+    starts = [
+        int(np.clip(c - k // 2, min(0, (n - k) // 2), max(n - k, (n - k) // 2)))
+        for c, k, n in zip(centre, size, shape, strict=True)
+    ]
+    return starts[0], starts[1], starts[2]
+
+
+def _centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.Generator) -> NDArray[Any]:
+    """A random centre: near one of the case's points with probability ``aimed``, else anywhere."""
+    if rng.random() < aimed and len(case.array(points)):
+        aims = case.array(points)
+        return np.asarray(aims[rng.integers(len(aims))]) + rng.integers(-(np.array(size) // 4), np.array(size) // 4 + 1)
+    return rng.integers(0, case.shape)
+
+
+def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment: bool = True) -> Batch:
+    """One 2.5D training pair.
+
+    Returns:
+        ``x`` the input and ``y`` the CECT, (3 slices, rows, columns) in network units; ``gain`` CECT - input before
+        augmentation, HU, from which the loss finds the vessels.
+    """
+    depth, rows, columns = preset.crop.size
+    aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
+    middle = int(np.clip(aim[0], 0, case.shape[0] - 1))
+    start = (middle - depth // 2, *_start(aim, preset.crop.size, case.shape)[1:])
+    source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
+    before = read_patch(case.array(source), start, preset.crop.size).astype(np.float32)
+    after = read_patch(case.array("cect"), start, preset.crop.size).astype(np.float32)
+    shown = degrade(before, rng, preset.augmentation) if augment else before
+    crops = torch.stack([to_network(shown), to_network(after), torch.from_numpy(after - before)])
+    if augment and rng.random() < preset.augmentation.affine:
+        matrix = draw_affine((rows, columns), rng, preset.augmentation)
+        crops = warp(crops.flatten(0, 1), matrix).reshape(crops.shape)
+    return {"x": crops[0], "y": crops[1], "gain": crops[2]}
+
+
+def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment: bool = True) -> Batch:
+    """One 3D training pair: ``x`` (NCCT, Syn-CECT) (2, slices, rows, columns), ``y`` labels 0, 1 PA, 2 PV (int64)."""
+    size = preset.crop.size
+    start = _start(_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
+
+    def hu(name: str) -> Floats:
+        return read_patch(case.array(name), start, size).astype(np.float32)
+
+    plain = hu("vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct")
+    if augment:
+        second = _second_channel(hu, plain, preset.second_channel, rng)
+        plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
+    else:
+        second = hu("syn")
+    images = torch.stack([to_network(plain), to_network(second)])
+    labels = torch.from_numpy(read_patch(case.array("vessels"), start, size))[None]
+    if augment and rng.random() < preset.augmentation.affine:
+        matrix = draw_affine(size, rng, preset.augmentation)
+        images, labels = warp(images, matrix), warp(labels, matrix, labels=True)
+    return {"x": images, "y": labels[0].long()}
+
+
+def _second_channel(hu: Any, plain: Floats, shares: SecondChannel, rng: np.random.Generator) -> Floats:
+    kind = rng.random() * (shares.syn + shares.cect + shares.ncct)
+    if kind < shares.syn:
+        syn: Floats = hu("syn")
+        return syn
+    if kind < shares.syn + shares.cect:
+        mixed: Floats = plain + np.float32(rng.uniform(*shares.enhancement)) * (hu("cect") - plain)
+        return mixed
+    return plain
+
+
+def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0) -> Batch:
+    """The batch of one step: a function of the cases, the preset's seed, the step and the process, and nothing else."""
+    crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
+    rng = np.random.default_rng([preset.seed, step, rank])
+    crops = [crop(cases[rng.integers(len(cases))], preset, rng) for _ in range(preset.batch)]
+    return {key: torch.stack([one[key] for one in crops]) for key in crops[0]}
+
+
+def validation_crops(case: Case, preset: Preset) -> list[Batch]:
+    """The same few crops of a case at every validation, as the scanner made them."""
+    crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
+    rng = np.random.default_rng([preset.seed, 0x5EED])
+    return [crop(case, preset, rng, augment=False) for _ in range(preset.validation_crops)]

@@ -1,0 +1,1 @@
+"""What one training step is: supervised (segmentation) and adversarial (synthesis)."""

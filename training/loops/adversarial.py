@@ -1,0 +1,78 @@
+"""The generator and its adversary: hinge GAN + vessel-weighted L1 (SYSTEMS 2.5), one fake for both updates (12.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from training.data import Batch
+from training.loops.supervised import Figures, SupervisedLoop, make_optimiser
+from training.losses import hinge_discriminator, hinge_generator, vessel_weighted_l1
+from training.recipe import Adversary, Preset, build
+
+
+class AdversarialLoop(SupervisedLoop):
+    """Trains the contrast synthesiser. The generator's output is the enhancement, added to its input."""
+
+    def __init__(self, fabric: Fabric, preset: Preset) -> None:
+        super().__init__(fabric, preset)
+        self.adversary = preset.adversary
+        if self.adversary is not None:
+            judge = build(self.adversary.network)
+            self.judge, self.judge_optimiser = fabric.setup(judge, make_optimiser(judge, self.adversary.optimiser))
+
+    def step(self, batch: Batch, step: int, progress: float) -> Figures:
+        x, y = batch["x"], batch["y"]
+        fake = x + self.network(x)
+        loss = vessel_weighted_l1(fake, y, batch["gain"], self.preset.synthesis)
+        figures = {"loss": loss.item()}
+        if self.adversary is not None and (share := _share(self.adversary, progress)) > 0:
+            real_pair, fake_pair = (self._window(torch.cat([x, image], 1), step) for image in (y, fake))
+            figures["judge"] = self._teach(self.adversary, real_pair, fake_pair.detach(), step, progress)
+            self.judge.requires_grad_(False)
+            fooled = hinge_generator(self.judge(fake_pair))
+            figures["fooled"] = fooled.item()
+            loss = loss + share * self.adversary.weight * fooled
+        self.update(self.network, self.optimiser, loss, self.preset.optimiser, step, progress)
+        self.average.update_parameters(self.network.module)
+        return figures
+
+    def _teach(self, adversary: Adversary, real: Tensor, fake: Tensor, step: int, progress: float) -> float:
+        self.judge.requires_grad_(True)
+        loss = hinge_discriminator(self.judge(real), self.judge(fake))
+        self.update(self.judge, self.judge_optimiser, loss, adversary.optimiser, step, progress)
+        return loss.item()
+
+    def _window(self, pair: Tensor, step: int) -> Tensor:
+        """A smaller patch for the discriminator, at a place that wanders from step to step."""
+        assert self.adversary is not None  # noqa: S101 - for the type checker
+        rows, columns = pair.shape[-2:]
+        size = min(self.adversary.size, rows, columns)
+        row, column = (step * 37) % (rows - size + 1), (step * 61) % (columns - size + 1)
+        return pair[..., row : row + size, column : column + size]
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The Syn-CECT of one unbatched stack, network units."""
+        return x + super().predict(x)
+
+    def state(self) -> dict[str, Any]:
+        if self.adversary is None:
+            return super().state()
+        judge = {"judge": self.judge.state_dict(), "judge_optimiser": self.judge_optimiser.state_dict()}
+        return super().state() | judge
+
+    def load(self, state: dict[str, Any]) -> None:
+        super().load(state)
+        if self.adversary is not None:
+            self.judge.load_state_dict(state["judge"])
+            self.judge_optimiser.load_state_dict(state["judge_optimiser"])
+
+
+def _share(adversary: Adversary, progress: float) -> float:
+    """Part of the adversarial weight that is in force: 0 before ``start``, 1 after the ramp."""
+    if progress < adversary.start:
+        return 0.0
+    return min(1.0, (progress - adversary.start) / adversary.ramp) if adversary.ramp else 1.0

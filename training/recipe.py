@@ -1,0 +1,169 @@
+"""Recipes: what a network is trained on, how, and at which of the named presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pydoc import locate
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import nn
+
+RECIPES = Path(__file__).parent / "recipes"
+NetworkSpec = dict[str, Any]
+
+
+class RecipeError(ValueError):
+    """A recipe, or a run made from one, that cannot be used. The sentence says which and what to do."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Augmentation(_Settings):
+    """What happens to the input of a network, so that it carries over from phantoms to scanners."""
+
+    shift: float = Field(15.0, ge=0, description="HU; largest offset added to the whole input")
+    gain: float = Field(0.03, ge=0, description="largest relative change of the HU scale around water")
+    noise: float = Field(25.0, ge=0, description="HU; largest standard deviation of added, correlated noise")
+    blur: float = Field(0.8, ge=0, description="voxels; largest sigma of the Gaussian that softens the input")
+    affine: float = Field(0.25, ge=0, le=1, description="share of the crops that are turned and scaled")
+    angle: float = Field(8.0, ge=0, description="degrees; largest rotation about each axis")
+    scale: float = Field(0.1, ge=0, lt=1, description="largest relative change of size")
+
+
+class Crop(_Settings):
+    """Where and how large the training crops are."""
+
+    size: tuple[int, int, int] = Field(description="voxels (slices, rows, columns)")
+    aimed: float = Field(0.5, ge=0, le=1, description="share of crops centred on a vessel or the blood pool")
+
+
+class Optimiser(_Settings):
+    """AdamW with warm-up and one cosine over the whole run (no restarts: SYSTEMS 2.6)."""
+
+    lr: float = Field(1e-3, gt=0)
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup: int = Field(50, ge=0, description="steps of linear warm-up")
+    floor: float = Field(0.02, ge=0, le=1, description="learning rate at the end, relative to the start")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+
+
+class Adversary(_Settings):
+    """The hinge GAN term (SYSTEMS 2.5). Its discriminator has an optimiser of its own (TTUR)."""
+
+    network: NetworkSpec
+    weight: float = Field(0.01, ge=0, description="of the adversarial term, relative to L1 in units of 1000 HU")
+    start: float = Field(0.4, ge=0, le=1, description="part of the run after which it begins")
+    ramp: float = Field(0.1, ge=0, le=1, description="part of the run over which its weight grows")
+    size: int = Field(96, gt=0, description="pixels; side of the patch that the discriminator sees")
+    optimiser: Optimiser = Optimiser(lr=2e-4, betas=(0.5, 0.999))
+
+
+class SynthesisLoss(_Settings):
+    """Vessel-weighted L1 (SYSTEMS 12.2)."""
+
+    vessel_weight: float = Field(3.0, ge=1, description="weight of a voxel that the contrast agent brightens")
+    vessel_hu: float = Field(100.0, gt=0, description="HU; CECT - NCCT above which a voxel counts as such")
+
+
+class SegmentationLoss(_Settings):
+    """Cross entropy + soft Dice over PA and PV."""
+
+    dice_weight: float = Field(1.0, ge=0)
+    small_vessel_weight: float = Field(2.0, ge=0, description="extra cross-entropy weight of the thinnest vessels")
+
+
+class SecondChannel(_Settings):
+    """What the segmenter sees beside the NCCT in training: shares of the crops, adding up to one.
+
+    The Syn-CECT of a trained generator is what it meets in use; the true CECT with a random enhancement and the plain
+    NCCT keep it from trusting the synthesis blindly.
+    """
+
+    syn: float = Field(0.6, ge=0, le=1)
+    cect: float = Field(0.3, ge=0, le=1)
+    ncct: float = Field(0.1, ge=0, le=1)
+    enhancement: tuple[float, float] = Field((0.3, 1.2), description="range of the factor on CECT - NCCT")
+
+
+class Preset(_Settings):
+    """Everything that decides what a run does."""
+
+    task: Literal["synthesis", "segmentation"]
+    name: str
+    description: str
+    seed: int = 42
+    network: NetworkSpec
+    crop: Crop
+    batch: int = Field(gt=0)
+    steps: int = Field(gt=0, description="upper bound; a time budget may end the run earlier")
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    optimiser: Optimiser = Optimiser()
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
+    augmentation: Augmentation = Augmentation()
+    plain: float = Field(0.25, ge=0, le=1, description="share of crops whose input is the VNC instead of the NCCT")
+    synthesis: SynthesisLoss = SynthesisLoss()
+    adversary: Adversary | None = None
+    segmentation: SegmentationLoss = SegmentationLoss()
+    second_channel: SecondChannel = SecondChannel()
+    validate_every: float = Field(120.0, gt=0, description="seconds between validations")
+    validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")
+    inference: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
+    preprocessing: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the training door."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def load_preset(recipe: str, preset: str) -> Preset:
+    """Read one preset of a recipe, by the recipe's name or by the path of a YAML file.
+
+    Raises:
+        RecipeError: no such recipe or preset; the sentence lists the ones there are.
+    """
+    path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else RECIPES / f"{recipe}.yaml"
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe {recipe!r}; there are {', '.join(recipe_names())}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    presets = content.pop("presets")
+    if preset not in presets:
+        raise RecipeError(f"recipe {recipe!r} has no preset {preset!r}; it has {', '.join(sorted(presets))}")
+    return Preset.model_validate(_merged(content, _resolved(presets, preset)))
+
+
+def _resolved(presets: Mapping[str, Any], name: str) -> dict[str, Any]:
+    chosen = dict(presets[name])
+    base = chosen.pop("extends", None)
+    return chosen if base is None else _merged(_resolved(presets, base), chosen)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+def build(spec: NetworkSpec) -> nn.Module:
+    """Make the network that ``{"_target_": "package.module.Class", **arguments}`` names.
+
+    Raises:
+        RecipeError: the target cannot be found.
+    """
+    arguments = dict(spec)
+    target = arguments.pop("_target_")
+    maker = locate(target)
+    if not callable(maker):
+        raise RecipeError(f"network {target!r} cannot be found; `_target_` must name a class of pulmomap.networks")
+    network: nn.Module = maker(**arguments)
+    return network

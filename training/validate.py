@@ -1,0 +1,75 @@
+"""Validation by patient, on the same few crops every time: the model beside doing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import image as pictures
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.data import HU_UNIT, Batch, validation_crops
+from training.recipe import Preset
+from training.store import Case
+
+Predict = Callable[[Tensor], Tensor]
+Figures = dict[str, float]
+
+PSNR_RANGE = 2000.0  # HU
+COLOURS = np.array([[0, 0, 0], [60, 110, 255], [235, 70, 60]], dtype=np.uint8)  # background, PA, PV
+
+
+def validate(predict: Predict, cases: list[Case], preset: Preset) -> Figures:
+    """Mean over the patients of each patient's figures."""
+    score = {"synthesis": synthesis_figures, "segmentation": segmentation_figures}[preset.task]
+    patients = [score(predict, validation_crops(case, preset), preset) for case in cases]
+    return {key: float(np.nanmean([patient[key] for patient in patients])) for key in patients[0]}
+
+
+def synthesis_figures(predict: Predict, crops: list[Batch], preset: Preset) -> Figures:
+    """PSNR (dB) and MAE (HU) of the middle slice in and outside the vessels, for the model and for the NCCT itself."""
+    middle = preset.crop.size[0] // 2
+    truth, ncct = (torch.stack([crop[key][middle] for crop in crops]) * HU_UNIT for key in ("y", "x"))
+    model = torch.stack([predict(crop["x"])[middle] for crop in crops]) * HU_UNIT
+    vessel = torch.stack([crop["gain"][middle] for crop in crops]).abs() > preset.synthesis.vessel_hu
+    figures: Figures = {}
+    for name, image in (("model", model), ("no_model", ncct)):
+        error = (image - truth).abs()
+        figures[f"{name}_psnr"] = float(10 * torch.log10(PSNR_RANGE**2 / error.square().mean()))
+        figures[f"{name}_vessel_mae"] = float(error[vessel].mean())
+        figures[f"{name}_other_mae"] = float(error[~vessel].mean())
+    return figures
+
+
+def segmentation_figures(predict: Predict, crops: list[Batch], preset: Preset) -> Figures:
+    """Dice of PA and PV, counted over all crops of one patient."""
+    found = torch.stack([predict(crop["x"]).argmax(0) for crop in crops])
+    truth = torch.stack([crop["y"] for crop in crops])
+    figures: Figures = {}
+    for name, label in (("pa", 1), ("pv", 2)):
+        overlap = ((found == label) & (truth == label)).sum().item()
+        total = (found == label).sum().item() + (truth == label).sum().item()
+        figures[f"dice_{name}"] = 2 * overlap / total if total else float("nan")
+    return figures
+
+
+def picture(predict: Predict, case: Case, preset: Preset, path: Path) -> None:
+    """Write a PNG of one validation crop: input, prediction, truth, side by side."""
+    crop = validation_crops(case, preset)[0]
+    answer = predict(crop["x"])
+    middle = preset.crop.size[0] // 2
+    if preset.task == "synthesis":
+        panels = [_grey(image[middle]) for image in (crop["x"], answer, crop["y"])]
+    else:
+        maps = [answer.argmax(0)[middle], crop["y"][middle]]
+        panels = [_grey(crop["x"][0, middle]), _grey(crop["x"][1, middle]), *(COLOURS[one.numpy()] for one in maps)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures.imsave(path, np.concatenate(panels, axis=1))
+
+
+def _grey(image: Tensor, level: float = 0.1, width: float = 0.8) -> NDArray[np.uint8]:
+    shown = ((image - level) / width + 0.5).clamp(0, 1).numpy()
+    return np.repeat((shown * 255).astype(np.uint8)[..., None], 3, axis=-1)
