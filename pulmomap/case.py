@@ -55,6 +55,7 @@ class SelectedSeries:
         instances: the files, ordered along the slice normal (row direction x column direction).
         companions: files of the same study that may describe nodules (SEG, RTSTRUCT, SR).
         flags: what a person must know.
+        notes: sentences about what was left out (copies of the same file).
     """
 
     key: str
@@ -64,6 +65,7 @@ class SelectedSeries:
     instances: tuple[Instance, ...]
     companions: tuple[Path, ...] = ()
     flags: tuple[Flag, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
