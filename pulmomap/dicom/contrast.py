@@ -17,7 +17,7 @@ _IN_VEIN = re.compile(r"\bIV\b|I\.V\.|INTRAVEN|VENOUS")
 
 _PLAIN_WORDS = re.compile(
     r"\bNON[ _-]?(IONIC[ _-]+)?(CONTRAST|CON|ENHANCED|CE)\b|\bWITHOUT\b|\bW/?O\b|\bNO[ _-]?CONTRAST\b|\bUN-?ENHANCED\b"
-    r"|\bNATIVE?\b|\bNATIV\b|\bPLAIN\b|\bNCCT\b|\bC-(?=\s|$)|\bPRE[ _-]?CONTRAST\b|\bOHNE\b|\bSANS\b"
+    r"|\bNATIVE?\b|\bPLAIN\b|\bNCCT\b|\bC-(?=\s|$)|\bPRE[ _-]?CONTRAST\b|\bOHNE\b|\bSANS\b"
 )
 _CONTRAST_WORDS = re.compile(
     r"\bCONTRAST\b|\bCECT\b|\bENHANCED\b|\bCTPA\b|\bCTA\b|ANGIO|\bARTERIAL\b|\bVENOUS\b|\bPORTAL\b|\bPOST[ _-]?CON"
@@ -32,7 +32,7 @@ def contrast_evidence(header: Dataset) -> str | None:
     """
     if _agent_in_blood(header):
         return "ContrastBolusAgent is filled in"
-    if items(header, "ContrastBolusAgentSequence"):
+    if not all(map(_by_mouth, items(header, "ContrastBolusAgentSequence"))):
         return "ContrastBolusAgentSequence is filled in"
     for keyword in ("SeriesDescription", "ProtocolName"):
         words = text(header, keyword).upper().replace("_", " ")
@@ -49,3 +49,8 @@ def _agent_in_blood(header: Dataset) -> bool:
         return False
     way = f"{agent} {text(header, 'ContrastBolusRoute').upper()}"
     return not _BY_MOUTH.search(way) or bool(_IN_VEIN.search(way))
+
+
+def _by_mouth(agent: Dataset) -> bool:
+    routes = items(agent, "ContrastBolusAdministrationRouteSequence")
+    return any(_BY_MOUTH.search(text(route, "CodeMeaning").upper()) for route in routes)

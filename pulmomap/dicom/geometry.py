@@ -213,6 +213,12 @@ def _check_tilt(ordered: Sequence[Slice], positions: Array, frame: Array, tolera
     along = travel @ normal
     sideways = travel - np.outer(along, normal)
     slope = along @ sideways / (along @ along)  # mm sideways for each mm along the normal, least squares
+    beside = float(np.linalg.norm(sideways - np.outer(along, slope), axis=1).max())
+    if beside > tolerances.sideways_mm:
+        raise Refused(
+            Refusal.MIXED_GEOMETRY,
+            f"the slices do not lie behind one another: one is {beside:.1f} mm beside the stack; split the series",
+        )
     angle = float(np.degrees(np.arctan(np.linalg.norm(slope))))
     drift = float(np.linalg.norm(slope) * along[-1])
     if angle > tolerances.tilt_degrees and drift > tolerances.sideways_mm:
@@ -220,12 +226,6 @@ def _check_tilt(ordered: Sequence[Slice], positions: Array, frame: Array, tolera
             Refusal.GANTRY_TILT,
             f"the slices are stacked {angle:.1f} degrees off their normal ({drift:.1f} mm over the scan); "
             "send a reconstruction without tilt",
-        )
-    beside = float(np.linalg.norm(sideways - np.outer(along, slope), axis=1).max())
-    if beside > tolerances.sideways_mm:
-        raise Refused(
-            Refusal.MIXED_GEOMETRY,
-            f"the slices do not lie behind one another: one is {beside:.1f} mm beside the stack; split the series",
         )
     _check_stated_tilt(ordered, normal)
 

@@ -7,8 +7,11 @@ pydicom's own warnings, which quote them, are switched off around each access.
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydicom import Dataset
@@ -19,6 +22,20 @@ from pulmomap.refusals import Refusal, Refused
 
 OWN_NAME = "PulmoMAP"
 """What marks an object as made by this application: in Manufacturer, model name or contributing equipment."""
+
+
+@contextmanager
+def quiet_parser() -> Iterator[None]:
+    """While files are parsed: no word from pydicom, whose warnings and log lines quote values and file names."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def value(dataset: Dataset, keyword: str) -> Any | None:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydicom import Dataset, dcmread
-from pydicom.config import disable_value_validation
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from pulmomap.case import Instance
-from pulmomap.dicom.header import text
+from pulmomap.dicom.header import quiet_parser, text
 
 _PREAMBLE = 128
 _HEADERLESS_STARTS = (b"\x08\x00", b"\x00\x08", b"\x02\x00")
@@ -129,7 +128,7 @@ def _read_header(root: Path, path: Path) -> Dataset | None:
 
 
 def _parse(path: Path, force: bool) -> Dataset:
-    with disable_value_validation():
+    with quiet_parser():
         return dcmread(path, stop_before_pixels=True, force=force)
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from highdicom.volume import VolumeGeometry
 from pydantic import BaseModel, ConfigDict, Field
 from pydicom import Dataset, dcmread
-from pydicom.config import disable_value_validation
 from pydicom.uid import RTStructureSetStorage
 
 from pulmomap.case import Nodule, SelectedSeries
-from pulmomap.dicom.header import is_own_output, text
+from pulmomap.dicom.header import is_own_output, quiet_parser, text
 from pulmomap.dicom.nodule_rtstruct import read_structure_set
 from pulmomap.dicom.nodule_seg import read_segmentation
 from pulmomap.dicom.nodule_sr import read_report
@@ -89,7 +88,7 @@ def _companions(series: SelectedSeries) -> list[tuple[Path, Dataset, str]]:
     """The readable companions that are not our own, with the name of their kind, in the order of precedence."""
     headers = []
     for path in series.companions:
-        with disable_value_validation():
+        with quiet_parser():
             header = dcmread(path, stop_before_pixels=True, force=True)
         if not is_own_output(header):
             headers.append((path, header, _kind(header)))

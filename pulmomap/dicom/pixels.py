@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 from pydicom import Dataset, dcmread
-from pydicom.config import disable_value_validation
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from pulmomap.dicom.frames import Slice
-from pulmomap.dicom.header import integer, text
+from pulmomap.dicom.header import integer, quiet_parser, text
 
 StoredValues = npt.NDArray[Any]
 
@@ -41,6 +41,14 @@ def transfer_syntax(header: Dataset) -> UID:
     if implicit:
         return ImplicitVRLittleEndian
     return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+def is_packed(syntax: UID) -> bool:
+    """Whether the pixels may take less room in the file than in memory."""
+    try:
+        return bool(syntax.is_private or syntax.is_deflated or syntax.is_encapsulated)
+    except ValueError:  # no transfer syntax at all; the decoder will say so
+        return True
 
 
 def stored_values(path: Path, header: Dataset, slices: Sequence[Slice]) -> Iterator[StoredValues]:
@@ -61,9 +69,10 @@ def stored_values(path: Path, header: Dataset, slices: Sequence[Slice]) -> Itera
     if _needs_gdcm(syntax, header):
         yield from _decode_with_gdcm(path, slices)
         return
-    has_meta = bool(text(getattr(header, "file_meta", Dataset()), "TransferSyntaxUID"))
-    with disable_value_validation():
-        source = path if has_meta else _with_syntax(path, syntax)
+    stated = bool(text(getattr(header, "file_meta", Dataset()), "TransferSyntaxUID"))
+    with quiet_parser():
+        # pydicom seeks pixels frame by frame in a file, but neither in a deflated one nor in one without a syntax.
+        source = path if stated and syntax != DeflatedExplicitVRLittleEndian else _whole(path, syntax)
         yield from iter_pixels(source, indices=[one.frame for one in slices], raw=True)
 
 
@@ -76,7 +85,7 @@ def _needs_gdcm(syntax: UID, header: Dataset) -> bool:
         return True
 
 
-def _with_syntax(path: Path, syntax: UID) -> Dataset:
+def _whole(path: Path, syntax: UID) -> Dataset:
     dataset = dcmread(path, force=True)
     dataset.file_meta.TransferSyntaxUID = syntax
     return dataset

@@ -17,7 +17,7 @@ from pulmomap.case import Instance, SelectedSeries
 from pulmomap.dicom.frames import Slice, slices_of
 from pulmomap.dicom.geometry import GeometryTolerances, SliceStack, stack_slices
 from pulmomap.dicom.header import integer, missing, numbers
-from pulmomap.dicom.pixels import StoredValues, stored_values, transfer_syntax
+from pulmomap.dicom.pixels import StoredValues, is_packed, stored_values, transfer_syntax
 from pulmomap.refusals import Refusal, Refused
 
 AIR_HU = -1024.0
@@ -126,9 +126,11 @@ def _check_sizes(instances: Sequence[Instance], stack: SliceStack) -> None:
         if bits not in (8, 16, 32):
             raise missing("BitsAllocated")
         declared = (max(stack.slices[place].frame for place in places) + 1) * rows * columns * bits // 8
-        present = instances[index].path.stat().st_size
-        syntax = transfer_syntax(header)
-        ratio = _LARGEST_RATIO if syntax.is_compressed or syntax.is_private else 1
+        try:
+            present = instances[index].path.stat().st_size
+        except OSError as error:
+            raise _unreadable(header, places[0], type(error).__name__) from error
+        ratio = _LARGEST_RATIO if is_packed(transfer_syntax(header)) else 1
         if declared > present * ratio:
             raise Refused(
                 Refusal.UNREADABLE,
