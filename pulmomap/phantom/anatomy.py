@@ -1,0 +1,225 @@
+"""Where things are in the chest: landmarks and smooth shapes.
+
+Frame of :mod:`pulmomap.phantom.fields`: LPS mm, carina at the origin. Landmarks are those of an average adult,
+scaled and shifted per patient. Right is negative x: the right lung has three lobes, the heart's apex and the arch lie
+left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulmomap.phantom.fields import Coarse, Field, Point
+from pulmomap.phantom.population import Patient
+
+
+class Lobe(IntEnum):
+    """Lobes of the lungs."""
+
+    RIGHT_UPPER = 1
+    RIGHT_MIDDLE = 2
+    RIGHT_LOWER = 3
+    LEFT_UPPER = 4
+    LEFT_LOWER = 5
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Polylines and centres, mm; radii beside them."""
+
+    carina: Point
+    aorta: list[Point]
+    aorta_radii: list[float]
+    trunk: list[Point]
+    right_artery: list[Point]
+    left_artery: list[Point]
+    superior_cava: list[Point]
+    inferior_cava: list[Point]
+    left_atrium: Point
+    left_atrium_radii: Point
+    ostia: dict[str, Point]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Signed distances (mm, negative inside) and lobes on the coarse grid.
+
+    Attributes:
+        marks: landmarks.
+        shapes: name -> signed distance of every solid organ.
+        cavity: the inner chest. lungs: both lungs. fissure: distance to the nearest fissure.
+        lobes: value of :class:`Lobe`, 0 outside.
+        warp: the irregularity that shapes share, mm.
+    """
+
+    marks: Landmarks
+    shapes: dict[str, Field]
+    cavity: Field
+    lungs: Field
+    fissure: Field
+    lobes: NDArray[np.uint8]
+    warp: Field
+
+
+def build(patient: Patient, coarse: Coarse) -> Anatomy:
+    """The anatomy of a patient on a coarse grid. Draws from ``coarse.rng``."""
+    marks = _landmarks(patient, coarse.rng)
+    warp = coarse.irregular(2.0, 15.0)
+    shapes = _vessels_and_heart(patient, marks, coarse)
+    shapes |= _mediastinum(patient, marks, shapes, coarse, warp)
+    cavity = _cavity(patient, coarse, warp)
+    above, below = _diaphragm(patient, coarse, warp)
+    solid = np.minimum.reduce([shapes[name] for name in ("pericardium", "mediastinum", "hila")])
+    solid = np.minimum(solid, shapes["spine"] - 6.0)
+    lungs = np.maximum.reduce([cavity, -solid, above])
+    shapes["abdomen"] = np.maximum(cavity - 1.0, below)
+    lobes, fissure = _lobes(patient, coarse, lungs)
+    return Anatomy(marks, shapes, cavity, lungs, fissure, lobes, warp)
+
+
+def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
+    size = patient.scale
+
+    def exact(*position: float) -> Point:
+        return np.array(position) * size
+
+    def near(*position: float) -> Point:
+        return exact(*position) + rng.normal(0.0, 2.0, 3)
+
+    aorta = [exact(4, -12, -40), near(-14, -22, -12), near(-17, -14, 22), near(0, 2, 44), near(19, 26, 38)]
+    aorta += [near(27, 46, 14), near(26, 52, -60), near(16, 54, -120), exact(10, 52, -200)]
+    calibres = np.array([15, 15.5, 15, 14, 13, 12.5, 12, 11.5, 11]) * size * patient.calibre
+    division = near(17, -14, -2)
+    atrium = near(4, 24, -52)
+    veins = {"right superior": (-27, -8, 10), "right inferior": (-26, 6, -6)}
+    veins |= {"left superior": (28, -6, 12), "left inferior": (27, 8, -5)}
+    return Landmarks(
+        carina=near(0, 22, 0),
+        aorta=aorta,
+        aorta_radii=list(calibres),
+        trunk=[exact(20, -46, -42), near(22, -34, -14), division],
+        right_artery=[division, near(-6, 0, -12), near(-28, 6, -15), near(-40, 10, -18)],
+        left_artery=[division, near(34, 2, 2), near(45, 18, 4), near(50, 28, -8)],
+        superior_cava=[exact(-22, -18, 85), near(-25, -14, 30), near(-27, -10, -36)],
+        inferior_cava=[exact(-26, -4, -88), exact(-26, 12, -125), exact(-22, 20, -210)],
+        left_atrium=atrium,
+        left_atrium_radii=exact(30, 18, 24) * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.35)),
+        ostia={name: atrium + exact(*offset) for name, offset in veins.items()},
+    )
+
+
+def _vessels_and_heart(patient: Patient, marks: Landmarks, coarse: Coarse) -> dict[str, Field]:
+    rng, size = coarse.rng, patient.scale
+
+    def near(*position: float) -> Point:
+        return np.array(position) * size + rng.normal(0.0, 2.0, 3)
+
+    def at(*position: float) -> Point:
+        return np.array(position) * size
+
+    left, left_radii = near(40, -18, -86), at(37, 35, 42)
+    arch = marks.aorta
+    branches = [
+        coarse.tube([arch[3], near(-10, -8, 62), at(-22, -10, 100)], 5.5 * size),
+        coarse.tube([arch[3] + 2.0, near(8, -2, 65), at(12, -8, 110)], 4.0 * size),
+        coarse.tube([arch[4], near(20, 8, 66), at(32, 2, 110)], 4.5 * size),
+    ]
+    brachiocephalic = [
+        coarse.tube([at(-22, -18, 80), near(5, -28, 72), at(40, -20, 95)], 6.0 * size),
+        coarse.tube([at(-22, -18, 82), at(-38, -16, 105)], 6.5 * size),
+    ]
+    return {
+        "left_atrium": coarse.ellipsoid(marks.left_atrium, marks.left_atrium_radii, 2.4),
+        "right_atrium": coarse.ellipsoid(near(-30, -18, -64), at(24, 27, 32)),
+        "right_ventricle": coarse.ellipsoid(near(6, -46, -78), at(40, 26, 34)),
+        "myocardium": coarse.ellipsoid(left, left_radii),
+        "left_ventricle": coarse.ellipsoid(left, left_radii - at(11, 11, 12)),
+        "aorta": coarse.tube(arch, marks.aorta_radii),
+        "arch_branches": np.minimum.reduce(branches),
+        "superior_vena_cava": coarse.tube(marks.superior_cava, [8 * size, 9.5 * size, 10 * size]),
+        "brachiocephalic_veins": np.minimum.reduce(brachiocephalic),
+        "inferior_vena_cava": coarse.tube(marks.inferior_cava, 11 * size),
+        "azygos": coarse.tube([at(-6, 58, -200), at(-7, 56, 0), at(-10, 45, 14), at(-24, 0, 12)], 4 * size),
+        "oesophagus": coarse.tube([at(5, 44, 120), at(4, 38, 0), at(10, 40, -90), at(22, 25, -140)], 7 * size),
+    }
+
+
+def _mediastinum(
+    patient: Patient, marks: Landmarks, shapes: dict[str, Field], coarse: Coarse, warp: Field
+) -> dict[str, Field]:
+    size = patient.scale
+    heart = np.minimum.reduce(
+        [
+            shapes["left_atrium"],
+            shapes["right_atrium"],
+            shapes["right_ventricle"] - 3.0,
+            shapes["myocardium"],
+            coarse.tube(marks.aorta[:3], [radius + 3.0 for radius in marks.aorta_radii[:3]]),
+            coarse.tube(marks.trunk, 15.0 * size),
+        ]
+    )
+    fat = float(np.clip(coarse.rng.normal(6.0, 3.0), 2.0, 15.0))
+    column = (np.hypot(coarse.x / (27 * size), (coarse.y - 15 * size) / (85 * size)) - 1.0) * 27 * size
+
+    def at(*position: float) -> Point:
+        return np.array(position) * size
+
+    hila = [
+        coarse.tube([marks.carina, at(-24, 24, -12), at(-38, 22, -26)], 13 * size),
+        coarse.tube([marks.carina, at(30, 26, -14), at(44, 26, -22)], 12 * size),
+        coarse.tube(marks.right_artery, 12 * size),
+        coarse.tube(marks.left_artery, 12 * size),
+    ]
+    return {
+        "heart": heart,
+        "pericardium": heart - fat + 0.5 * warp,
+        "mediastinum": np.asarray(column + 0.6 * warp, dtype=np.float32),
+        "hila": np.minimum.reduce(hila),
+        "spine": coarse.tube([at(0, 78, -220), at(0, 72, -60), at(0, 66, 40), at(0, 52, 130)], 19 * size),
+    }
+
+
+def _cavity(patient: Patient, coarse: Coarse, warp: Field) -> Field:
+    height = np.clip((coarse.z - patient.base) / (patient.apex - patient.base), -0.5, 1.2)
+    taper = 0.14 + 0.86 * np.sqrt(np.clip(1 - np.clip((height - 0.30) / 0.70, 0, 1) ** 2.6, 1e-4, 1))
+    half_width = patient.half_width * taper * (1 - 0.10 * np.clip(0.3 - height, 0, 1))
+    half_depth = patient.half_depth * (0.35 + 0.65 * taper)
+    round_ = np.abs(coarse.x / half_width) ** 2.3 + np.abs((coarse.y - 6 * height) / half_depth) ** 2.3
+    walls = (round_ ** (1 / 2.3) - 1.0) * np.minimum(half_width, half_depth) + warp
+    return np.asarray(np.maximum(walls, coarse.z - patient.apex), dtype=np.float32)
+
+
+def _diaphragm(patient: Patient, coarse: Coarse, warp: Field) -> tuple[Field, Field]:
+    """Signed distances that are negative above the domes, and below them."""
+    rng, size = coarse.rng, patient.scale
+
+    def dome(centre: float, height: float, wide: float, deep: float) -> Field:
+        top = patient.base + height * size + patient.breath + rng.normal(0.0, 4.0)
+        fall = (coarse.x - centre * size) ** 2 / (2 * wide * size) + (coarse.y - 6 * size) ** 2 / (2 * deep * size)
+        return np.asarray(coarse.z - (top - fall), dtype=np.float32)
+
+    height = np.where(coarse.x < 0, dome(-62, 42, 95, 75), dome(62, 30, 90, 72))
+    height = np.asarray(0.8 * height + 0.6 * warp, dtype=np.float32)
+    return np.asarray(-height), np.asarray(height + np.float32(1.5))
+
+
+def _lobes(patient: Patient, coarse: Coarse, lungs: Field) -> tuple[NDArray[np.uint8], Field]:
+    """Lobe of each coarse cell, and mm to the nearest fissure."""
+    size = patient.scale
+    oblique = 45 * size + (coarse.y - 60 * size) * 1.15 + coarse.irregular(2.0, 18.0)
+    horizontal = -28 * size + coarse.irregular(2.0, 18.0) + 0.1 * (coarse.y + 30)
+    lower, right, inside = coarse.z < oblique, coarse.x < 0, lungs < 0
+    middle = coarse.z < horizontal
+    lobes = np.zeros(lungs.shape, dtype=np.uint8)
+    lobes[inside & right & ~lower & ~middle] = Lobe.RIGHT_UPPER
+    lobes[inside & right & ~lower & middle] = Lobe.RIGHT_MIDDLE
+    lobes[inside & right & lower] = Lobe.RIGHT_LOWER
+    lobes[inside & ~right & ~lower] = Lobe.LEFT_UPPER
+    lobes[inside & ~right & lower] = Lobe.LEFT_LOWER
+    to_oblique = np.abs(coarse.z - oblique) * 0.65
+    to_horizontal = np.where(right & ~lower, np.abs(coarse.z - horizontal), 99.0)
+    return lobes, np.asarray(np.minimum(to_oblique, to_horizontal), dtype=np.float32)

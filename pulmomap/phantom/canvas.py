@@ -1,0 +1,50 @@
+"""The tissue of every voxel: HU without contrast, and what the contrast adds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulmomap.phantom.fields import STEP, Coarse, Field
+
+Box = tuple[slice, slice, slice]
+
+
+class Canvas:
+    """Two volumes, painted from the outside in; a later shape covers an earlier one, with soft edges.
+
+    Attributes:
+        plain: HU without contrast, (z, y, x).
+        gain: HU that the contrast adds.
+    """
+
+    def __init__(self, coarse: Coarse) -> None:
+        self._coarse = coarse
+        self._voxel = float(coarse.grid.spacing.mean())
+        self.plain = np.full(coarse.grid.shape, -1000.0, dtype=np.float32)
+        self.gain = np.zeros(coarse.grid.shape, dtype=np.float32)
+
+    def share(self, distance: Field, box: Box | None = None, softness: float = 1.0) -> Field:
+        """The part of each voxel inside a coarse signed distance; the edge is ``softness`` voxels wide."""
+        fine = self._coarse.onto_voxels(distance, box)
+        return np.asarray(np.clip(0.5 - fine / (self._voxel * softness), 0.0, 1.0))
+
+    def shape(
+        self, distance: Field, plain: float | Field, gain: float = 0.0, softness: float = 1.0
+    ) -> tuple[Box, Field] | None:
+        """Paint a shape; returns the box that it touched and its share of each voxel there."""
+        box = self._coarse.voxel_box(distance < 2 * STEP + softness * self._voxel)
+        if box is None:
+            return None
+        share = self.share(distance, box, softness)
+        self._blend(box, share, plain[box] if isinstance(plain, np.ndarray) else plain, gain)
+        return box, share
+
+    def voxels(self, share: NDArray[np.float32], plain: float, gain: float, box: Box | None = None) -> None:
+        """Paint a given share of each voxel (of a box)."""
+        self._blend(box or (slice(None),) * 3, share, plain, gain)
+
+    def _blend(self, box: Box, share: NDArray[np.float32], plain: float | Field, gain: float) -> None:
+        before, added = self.plain[box], self.gain[box]
+        before += share * (plain - before)
+        added += share * (gain - added)
