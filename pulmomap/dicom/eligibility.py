@@ -18,7 +18,7 @@ from pulmomap.dicom.rules import SelectionRules
 from pulmomap.refusals import Flag, Refusal, Refused
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "ImageType", "BitsAllocated", "BitsStored")
-_HU_TYPES = frozenset({"", "HU", "HU_MOD", "US"})
+_HU_TYPE = re.compile(r"|US|HU.*|HOUN.*")
 """Rescale Type: "US" is unspecified, which scanners write for HU; others (Z_EFF, MGML, ...) are other quantities."""
 _LOSSY_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in ("50", "51", "53", "55", "81"))
 
@@ -68,6 +68,7 @@ def flags_of(instances: Sequence[Instance], stack: SliceStack, rules: SelectionR
     found = (
         (Flag.THICK_SLICES, thickness_of(stack) > rules.flag_spacing_mm),
         (Flag.SHARP_KERNEL, kernel_of(instances[0].header) is KernelClass.SHARP),
+        (Flag.MIXED_FRAME_OF_REFERENCE, stack.own_frames_of_reference),
         (Flag.LOSSY_COMPRESSION, any(_is_lossy(instance.header) for instance in instances)),
     )
     return tuple(flag for flag, applies in found if applies)
@@ -137,7 +138,7 @@ def _check_pixels(header: Dataset) -> None:
             Refusal.DERIVED, f"PhotometricInterpretation is {_code(photometric)}; CT slices in HU are MONOCHROME2"
         )
     units = text(described(header, 0, "PixelValueTransformationSequence"), "RescaleType").upper()
-    if units not in _HU_TYPES:
+    if not _HU_TYPE.fullmatch(units):
         raise Refused(Refusal.DERIVED, f"RescaleType is {_code(units)}, not HU; send the original axial series")
 
 

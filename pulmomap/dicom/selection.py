@@ -114,9 +114,6 @@ def _candidate(series: IndexedSeries, companions: tuple[Path, ...], rules: Selec
     check_headers([one.header for one in series.instances], rules)
     instances, dropped = _without_copies(series.instances)
     stack = check_volume(instances, rules)
-    notes = [f"{dropped} files were byte-identical copies of others and were left out"] if dropped else []
-    if stack.own_frames_of_reference:
-        notes.append("every slice states a frame of reference of its own; the first slice's was taken for all")
     ordered = tuple(instances[index] for index in dict.fromkeys(one.instance for one in stack.slices))
     selected = SelectedSeries(
         key=series_key(series.series_uid, (text(one.header, "SOPInstanceUID") for one in instances)),
@@ -126,7 +123,7 @@ def _candidate(series: IndexedSeries, companions: tuple[Path, ...], rules: Selec
         instances=ordered,
         companions=companions,
         flags=flags_of(instances, stack, rules),
-        notes=tuple(notes),
+        notes=(f"{dropped} files were byte-identical copies of others and were left out",) if dropped else (),
     )
     return Candidate(selected, stack)
 

@@ -59,6 +59,7 @@ def test_a_plain_series_passes(tmp_path: Path) -> None:
         ({"SyntheticData": "YES"}, Refusal.DERIVED, "SyntheticData"),
         ({"ManufacturerModelName": "PulmoMAP"}, Refusal.DERIVED, "PulmoMAP"),
         ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, Refusal.DERIVED, "RGB"),
+        ({"RescaleType": "MGML"}, Refusal.DERIVED, "MGML"),
         ({"RescaleType": "Z_EFF"}, Refusal.DERIVED, "Z_EFF"),
         ({"ContrastBolusAgent": "OMNIPAQUE 300"}, Refusal.CONTRAST_PRESENT, "ContrastBolusAgent"),
         ({"SeriesDescription": "CTPA 1.0 B30f"}, Refusal.CONTRAST_PRESENT, "SeriesDescription"),
@@ -307,9 +308,9 @@ def test_nothing_depends_on_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "rules", "expected"),
     [
-        ("lidc-0314-ncct", {}, (275, (Flag.SHARP_KERNEL,))),
+        ("lidc-0314-ncct", {}, (275, (Flag.SHARP_KERNEL, Flag.MIXED_FRAME_OF_REFERENCE))),
         ("lungdx-a0001-ncct-5mm", {}, (64, (Flag.THICK_SLICES,))),
-        ("lidc-0001-cect", {"refuse_contrast_tags": False}, (133, ())),
+        ("lidc-0001-cect", {"refuse_contrast_tags": False}, (133, (Flag.MIXED_FRAME_OF_REFERENCE,))),
     ],
 )
 def test_real_series(real_data: Path, name: str, rules: dict[str, Any], expected: tuple[int, tuple[Flag, ...]]) -> None:
