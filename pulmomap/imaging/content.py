@@ -158,10 +158,10 @@ def _between(sides: NDArray[np.uint8], spacing: tuple[float, float, float]) -> N
     right, left = sides == 1, sides == 2
     past_right = ~np.logical_or.accumulate(right[:, :, ::-1], axis=2)[:, :, ::-1]
     before_left = ~np.logical_or.accumulate(left, axis=2)
-    rows = right.any(axis=2) & left.any(axis=2)
+    rows = np.asarray(right.any(axis=2) & left.any(axis=2))
     areas = [lung.sum(axis=(1, 2)) for lung in (right, left)]
-    full = np.all([area >= FULL_SECTION * area.max() for area in areas], axis=0)
-    chest = (sides > 0).any(axis=2)
+    full = np.asarray(np.all([area >= FULL_SECTION * area.max() for area in areas], axis=0))
+    chest = np.asarray((sides > 0).any(axis=2))
     foremost, hindmost = chest.argmax(axis=1), chest.shape[1] - 1 - chest[:, ::-1].argmax(axis=1)
     row = np.arange(chest.shape[1])
     rows &= (row > foremost[:, None] + STERNUM / spacing[1]) & (row < hindmost[:, None] - SPINE / spacing[1])
