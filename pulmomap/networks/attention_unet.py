@@ -99,7 +99,7 @@ class AttentionUnet(nn.Module):
         self,
         in_channels: int = 3,
         out_channels: int = 3,
-        channels: Sequence[int] = (32, 64, 128, 256, 256),
+        channels: Sequence[int] = (16, 32, 64, 128, 256),
         *,
         norm: Norm = "weight",
         zero_output: bool = True,
