@@ -19,7 +19,7 @@ from training.store import Case
 
 HU_LIMIT = 1000.0
 HU_UNIT = 1000.0
-NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "syn", "vessels", "aims")}
+NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "vessels", "aims")}
 
 Floats = NDArray[np.float32]
 Start = tuple[int, int, int]
@@ -92,10 +92,10 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
 
     plain = hu("vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct")
     if augment:
-        second = _second_channel(hu, plain, preset.second_channel, rng)
+        second = _second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
         plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
     else:
-        second = hu("syn")
+        second = hu("syn" if "syn" in case else "cect")
     images = torch.stack([to_network(plain), to_network(second)])
     labels = torch.from_numpy(read_patch(case.array("vessels"), start, size))[None]
     if augment and rng.random() < preset.augmentation.affine:
@@ -104,9 +104,10 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
     return {"x": images, "y": labels[0].long()}
 
 
-def _second_channel(hu: Any, plain: Floats, shares: SecondChannel, rng: np.random.Generator) -> Floats:
+def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:
+    """Draw what stands for the Syn-CECT; a case that has none yet shows its CECT, enhanced at random, instead."""
     kind = rng.random() * (shares.syn + shares.cect + shares.ncct)
-    if kind < shares.syn:
+    if has_syn and kind < shares.syn:
         syn: Floats = hu("syn")
         return syn
     if kind < shares.syn + shares.cect:

@@ -17,7 +17,7 @@ from training.data import NEEDS, training_batch
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import SupervisedLoop
 from training.recipe import Preset, RecipeError, load_preset
-from training.store import Case, StoreError, case_folders, read_case, split_digest, split_of
+from training.store import META, Case, StoreError, case_folders, read_case, split_digest, split_of
 from training.validate import picture, validate
 
 LOOPS = {"synthesis": AdversarialLoop, "segmentation": SupervisedLoop}
@@ -35,15 +35,18 @@ class Cases:
     def __init__(self, root: Path, task: str) -> None:
         self.root, self.needs = root, NEEDS[task]
         self._known: dict[str, Case] = {}
+        self._seen: dict[str, int] = {}
         self.refresh()
         for split in ("train", "validation"):
             if not getattr(self, split):
                 raise StoreError(f"{root} has no {split} case with {', '.join(self.needs)}; prepare more cases")
 
     def refresh(self) -> None:
-        """Take in cases that were finished since the last look."""
+        """Take in cases that were finished or completed (by their Syn-CECT) since the last look."""
         for folder in case_folders(self.root):
-            if folder.name not in self._known:
+            written = (folder / META).stat().st_mtime_ns
+            if self._seen.get(folder.name) != written:
+                self._seen[folder.name] = written
                 case = read_case(folder)
                 if all(name in case for name in self.needs):
                     self._known[folder.name] = case
@@ -54,6 +57,11 @@ class Cases:
     @property
     def names(self) -> list[str]:
         return sorted(self._known)
+
+    @property
+    def drawn_by(self) -> list[str]:
+        """The versions of the phantom's source that drew the cases."""
+        return sorted({str(case.meta.get("drawn_by", "unknown")) for case in self._known.values()})
 
 
 class Run:
@@ -144,6 +152,7 @@ class Run:
             "spent": self.spent,
             "cases": self.cases.names,
             "split": split_digest(self.cases.names),
+            "drawn_by": self.cases.drawn_by,
             "commit": commit(),
         }
         save_checkpoint(self.folder, state)
@@ -172,7 +181,10 @@ def run(args: argparse.Namespace) -> int:
     preset = load_preset(args.recipe, args.preset)
     resume = args.resume and (args.out / CHECKPOINT).exists()
     job = Run(preset, args.data, args.out, budget=args.time_budget, resume=resume)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, job.stop)
-    job.train()
+    before = {name: signal.signal(name, job.stop) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        job.train()
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
     return 0

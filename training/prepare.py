@@ -113,5 +113,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         from training.synthesise import add_synthesis
 
-        add_synthesis(args.data, args.bundle)
+        add_synthesis(args.data, args.run)
     return 0

@@ -104,7 +104,7 @@ class Preset(_Settings):
     crop: Crop
     batch: int = Field(gt=0)
     steps: int = Field(gt=0, description="upper bound; a time budget may end the run earlier")
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     optimiser: Optimiser = Optimiser()
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
     augmentation: Augmentation = Augmentation()

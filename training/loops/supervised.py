@@ -61,8 +61,6 @@ class SupervisedLoop:
         self.fabric, self.preset = fabric, preset
         torch.manual_seed(preset.seed)
         network = build(preset.network)
-        format_ = torch.channels_last if preset.task == "synthesis" else torch.channels_last_3d
-        network = network.to(memory_format=format_)  # type: ignore[call-overload]
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, preset.optimiser))
         self.average = AveragedModel(self.network.module, multi_avg_fn=averaging(preset.ema))
 

@@ -1,0 +1,81 @@
+"""The model card of a bundle: what the network is, what it was trained on, how well it does, what it must not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.figures import table
+
+LIMITS = {
+    "synthesis": (
+        "It paints the enhancement it learned from drawn chests: where real anatomy or disease differs from them, the "
+        "synthetic image can be wrong and still look right.",
+        "It was never shown a real CT scan, an embolism, a congenital variant, motion or metal.",
+        "Thick slices and sharp kernels lie outside what it was trained on.",
+    ),
+    "segmentation": (
+        "It tells arteries from veins by the anatomy of drawn chests; variants, resections and diseased lungs are "
+        "unknown to it, and whole branches can carry the wrong name.",
+        "Branches thinner than about 2 mm are often missed.",
+        "It expects the Syn-CECT of the synthesiser of this release as its second channel.",
+    ),
+}
+
+
+def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Write the card.
+
+    Args:
+        task: "synthesis" or "segmentation".
+        metadata: the bundle's ``metadata.json``.
+        rows: figures on held-out phantoms, one row a method, "no model" among them; may be empty.
+    """
+    data = metadata["data"]
+    measured = table(rows) if rows else "Not measured."
+    limits = "\n".join(f"- {line}" for line in LIMITS[task])
+    return f"""# {metadata["name"]} {metadata["version"]}
+
+{metadata["description"]}.
+
+**Not for clinical use.** Research software: nothing here may guide the care of a patient.
+
+## Data
+
+{data["summary"]}
+
+| | |
+|---|---|
+| training cases | {data["train_cases"]} |
+| validation cases | {data["validation_cases"]} |
+| seeds | {data["seeds"]} |
+| split | by patient, digest `{data["split"]}` |
+| phantom source | `{", ".join(data["drawn_by"])}` |
+
+## Training
+
+| | |
+|---|---|
+| recipe | `{metadata["recipe"]}` |
+| steps, seconds | {metadata["steps"]}, {metadata["seconds"]} |
+| seed | {metadata["seed"]} |
+| git commit | `{metadata["git_commit"]}` |
+| parameters | {metadata["parameters"]:,} |
+
+## Figures
+
+On phantoms that were used neither for training nor for any choice ({metadata["held_out"]}), mean over patients.
+PSNR in dB (R = 2000 HU), errors (MAE) in HU, in and outside PA and PV; "swapped": share of the vessel found that has
+the other vessel's name.
+
+{measured}
+
+## Limits
+
+- Trained on phantoms only; figures on phantoms say little about patients.
+{limits}
+
+## Licence
+
+Apache-2.0
+"""
