@@ -45,7 +45,10 @@ def _block(norm: Norm, in_channels: int, out_channels: int, stride: int) -> nn.S
 
 
 class AttentionGate(nn.Module):
-    """Weights the skip connection by how well it agrees with what the decoder knows (Oktay et al., arXiv 1804.03999)."""
+    """Weights the skip connection by how well it agrees with what the decoder knows.
+
+    Source: Oktay et al., "Attention U-Net", arXiv 1804.03999.
+    """
 
     def __init__(self, norm: Norm, channels: int) -> None:
         super().__init__()
@@ -53,9 +56,7 @@ class AttentionGate(nn.Module):
         self.from_decoder = _conv(norm, channels, inner, 1)
         self.from_skip = _conv(norm, channels, inner, 1)
         self.score = (
-            nn.Conv2d(inner, 1, 1)
-            if norm == "weight"
-            else nn.Sequential(nn.Conv2d(inner, 1, 1), nn.InstanceNorm2d(1))
+            nn.Conv2d(inner, 1, 1) if norm == "weight" else nn.Sequential(nn.Conv2d(inner, 1, 1), nn.InstanceNorm2d(1))
         )
 
     def forward(self, decoder: Tensor, skip: Tensor) -> Tensor:
@@ -69,7 +70,9 @@ class _Up(nn.Module):
     def __init__(self, norm: Norm, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.upsample = nn.Sequential(
-            nn.Upsample(scale_factor=2, mode="nearest"), _conv(norm, in_channels, out_channels, 3), nn.ReLU(inplace=True)
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            _conv(norm, in_channels, out_channels, 3),
+            nn.ReLU(inplace=True),
         )
         self.gate = AttentionGate(norm, out_channels)
         self.merge = nn.Sequential(_conv(norm, 2 * out_channels, out_channels, 3), nn.PReLU())
@@ -121,7 +124,7 @@ class AttentionUnet(nn.Module):
         for down in self.downs:
             levels.append(down(levels[-1]))
         x = levels.pop()
-        for up in reversed(self.ups):  # type: ignore[call-overload]
+        for up in reversed(self.ups):
             x = up(x, levels.pop())
         enhancement: Tensor = self.output(x)
         return enhancement

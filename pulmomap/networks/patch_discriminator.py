@@ -52,15 +52,10 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         widths = [in_channels, *channels]
         self.blocks = nn.Sequential(
-            *(
-                _Block(widths[i], widths[i + 1], norm=i > 0, shortcut=shortcuts)
-                for i in range(len(channels))
-            )
+            *(_Block(widths[i], widths[i + 1], norm=i > 0, shortcut=shortcuts) for i in range(len(channels)))
         )
         self.score = spectral_norm(nn.Conv2d(widths[-1], out_channels, 4, 1, 1))
 
     def forward(self, pair: Tensor) -> Tensor:
         logits: Tensor = self.score(self.blocks(pair))
         return logits
-
-

@@ -12,6 +12,7 @@ unnormalized ResNets", ICLR 2021, eq. 3.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -46,7 +47,8 @@ class StandardConv2d(nn.Conv2d):
         self.gain = nn.Parameter(torch.full((out_channels, 1, 1, 1), gain))
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        return self._conv_forward(input, standardise(self.weight, self.gain), self.bias)
+        answer: Tensor = self._conv_forward(input, standardise(self.weight, self.gain), self.bias)
+        return answer
 
 
 class StandardConv3d(nn.Conv3d):
@@ -59,4 +61,25 @@ class StandardConv3d(nn.Conv3d):
         self.gain = nn.Parameter(torch.full((out_channels, 1, 1, 1, 1), gain))
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
-        return self._conv_forward(input, standardise(self.weight, self.gain), self.bias)
+        answer: Tensor = self._conv_forward(input, standardise(self.weight, self.gain), self.bias)
+        return answer
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy of a trained network in which every standardised convolution is a plain one with the same answer."""
+    network = copy.deepcopy(network)
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, StandardConv2d | StandardConv3d):
+                setattr(parent, name, _plain(child))
+    return network.requires_grad_(False)
+
+
+def _plain(conv: StandardConv2d | StandardConv3d) -> nn.Conv2d | nn.Conv3d:
+    kind = nn.Conv2d if isinstance(conv, StandardConv2d) else nn.Conv3d
+    size, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
+    with torch.device("meta"):
+        plain = kind(conv.in_channels, conv.out_channels, size, stride, padding)
+    plain.weight = nn.Parameter(standardise(conv.weight, conv.gain).detach())
+    plain.bias = conv.bias
+    return plain

@@ -88,7 +88,7 @@ class VesselUnet(nn.Module):
         for down in self.downs:
             levels.append(down(levels[-1]))
         x = levels.pop()
-        for up in reversed(self.ups):  # type: ignore[call-overload]
+        for up in reversed(self.ups):
             x = up(x, levels.pop())
         x = torch.relu(self.refine(torch.relu(self.upsample(x) + finest)))
         logits: Tensor = self.output(x)

@@ -1,0 +1,127 @@
+"""NCCT to Syn-CECT.
+
+The network predicts the *enhancement*: the HU that contrast agent would add. Only that is resampled from the network's
+grid back to the scan's and added to the scan, so that the Syn-CECT keeps the scan's own resolution and noise, and away
+from the lungs and the heart it *is* the scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from highdicom import Volume
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pulmomap.case import Ncct, SynCect
+from pulmomap.imaging.resampling import resample_image
+from pulmomap.imaging.slabs import Mode, assemble, slab_centres, slabs
+from pulmomap.inference.bundle import Bundle, load_synthesis_bundle
+from pulmomap.inference.bundle_spec import SynthesisConfig
+from pulmomap.inference.hardware import Device, Precision
+from pulmomap.inference.preparation import Box, Floats, Progress, cut, lung_region, no_progress, padded, to_network
+from pulmomap.inference.runtime import Runtime, open_runtime
+
+LOWEST_HU, HIGHEST_HU = -1024, 3071  # of a 12-bit CT: what the result is clipped to
+
+
+class SynthesisSettings(BaseModel):
+    """How the Syn-CECT is made. What belongs to the weights stands in their bundle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch: int = Field(4, ge=1, le=64, description="stacks of slices at a time; more need more memory")
+    taper_mm: float = Field(5.0, ge=0, le=50, description="mm over which the enhancement fades at the region's border")
+
+
+@dataclass(frozen=True)
+class ContrastModel:
+    """A contrast synthesiser that is ready to run."""
+
+    bundle: Bundle[SynthesisConfig]
+    runtime: Runtime
+    settings: SynthesisSettings = field(default_factory=SynthesisSettings)
+
+
+def open_contrast_model(
+    folder: Path,
+    settings: SynthesisSettings | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: int = 0,
+) -> ContrastModel:
+    """Load a bundle and put it on a device.
+
+    Raises:
+        BundleError: see :func:`pulmomap.inference.bundle.load_bundle` and
+            :func:`pulmomap.inference.runtime.open_runtime`.
+    """
+    bundle = load_synthesis_bundle(folder)
+    return ContrastModel(bundle, open_runtime(bundle, device, precision, threads), settings or SynthesisSettings())
+
+
+def synthesise(ncct: Ncct, model: ContrastModel, progress: Progress = no_progress) -> SynCect:
+    """Make the Syn-CECT of a scan.
+
+    Args:
+        ncct: any orientation and spacing.
+        model: from :func:`open_contrast_model`.
+        progress: is told the part that is done, 0 to 1.
+
+    Returns:
+        int16 HU in [-1024, 3071] on exactly the scan's grid.
+    """
+    config = model.bundle.config
+    box = lung_region(ncct, config.inference.lung_margin_mm)
+    part = cut(ncct.volume, box)
+    enhancement = _enhancement(to_network(part, config.preprocessing), model, progress)
+    added = resample_image(enhancement, part, fill=0.0).array
+    _fade(added, part, box, ncct.volume.spatial_shape, model.settings.taper_mm)
+    syn = _to_int16(ncct.volume.array)
+    for below, scan, more in zip(syn[box], part.array, added, strict=True):
+        below[...] = _to_int16(scan + more)
+    return SynCect(ncct, ncct.volume.with_array(syn), model.bundle.identity)
+
+
+def _enhancement(image: Volume, model: ContrastModel, progress: Progress) -> Volume:
+    """HU, on the network's grid."""
+    config = model.bundle.config
+    stacked = padded(image.array, (1, 2), model.bundle.stride)
+    mode = config.inference.assembly
+    answers = _answers(stacked, mode, model.runtime, model.settings.batch, progress)
+    _, rows, columns = image.array.shape
+    enhancement = assemble(answers, len(stacked), mode)[:, :rows, :columns]
+    enhancement *= np.float32(config.preprocessing.scale_hu)
+    return image.with_array(enhancement)
+
+
+def _answers(image: Floats, mode: Mode, runtime: Runtime, batch: int, progress: Progress) -> Iterator[Floats]:
+    """The network's answers to all stacks, batch by batch. The last batch is filled up: one shape, one compilation."""
+    centres = slab_centres(len(image), mode)
+    batch = min(batch, len(centres))
+    for first in range(0, len(centres), batch):
+        chosen = centres[first : first + batch]
+        filled = np.pad(chosen, (0, batch - len(chosen)), mode="edge")
+        yield runtime(slabs(image, filled))[: len(chosen)]
+        progress((first + len(chosen)) / len(centres))
+
+
+def _fade(added: Floats, part: Volume, box: Box, size: tuple[int, ...], taper: float) -> None:
+    """Let the enhancement fade to nothing towards the box's faces, in place; not where the scan itself ends."""
+    for axis, (side, voxels, spacing) in enumerate(zip(box, size, part.spacing, strict=True)):
+        count = added.shape[axis]
+        depth = np.full(count, np.inf)  # mm from the nearest face inside the scan
+        if side.start > 0:
+            depth = np.minimum(depth, np.arange(count) * spacing)
+        if side.stop < voxels:
+            depth = np.minimum(depth, np.arange(count)[::-1] * spacing)
+        if taper > 0 and depth.min() < taper:
+            ramp = np.clip(depth / taper, 0, 1).astype(np.float32)
+            added *= ramp.reshape([-1 if other == axis else 1 for other in range(3)])
+
+
+def _to_int16(hu: NDArray[np.floating]) -> NDArray[np.int16]:
+    return np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU)).astype(np.int16)
