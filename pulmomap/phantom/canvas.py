@@ -40,6 +40,11 @@ class Canvas:
         self._blend(box, share, plain[box] if isinstance(plain, np.ndarray) else plain, gain)
         return box, share
 
+    def inside(self, distance: Field) -> tuple[Box, NDArray[np.bool_]] | None:
+        """The voxels inside a shape, and the box that holds them; None where it is out of view."""
+        box = self._coarse.voxel_box(distance < STEP)
+        return None if box is None else (box, self.share(distance, box) > 0.5)
+
     def voxels(self, share: NDArray[np.float32], plain: float, gain: float, box: Box | None = None) -> None:
         """Paint a given share of each voxel (of a box)."""
         self._blend(box or (slice(None),) * 3, share, plain, gain)

@@ -116,6 +116,11 @@ class Coarse:
             result = torch.lerp(first, result.index_select(axis, torch.from_numpy(low + 1)), weight)
         return np.asarray(result.numpy())
 
+    def nearest(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of the nearest coarse cells at the voxel centres of the scan."""
+        cells = [np.clip(np.rint(self._positions(axis)).astype(int), 0, values.shape[axis] - 1) for axis in range(3)]
+        return np.asarray(values[np.ix_(*cells)])
+
     def voxel_box(self, inside: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
         """The box of voxels that covers the true cells, with a cell of margin; None where there is none."""
         box = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from highdicom import UID, Volume
 from numpy.typing import NDArray
+from scipy.ndimage import grey_dilation
 
 from pulmomap.phantom.anatomy import Anatomy, Lobe, build
 from pulmomap.phantom.canvas import Canvas
@@ -48,6 +49,16 @@ LABELS = {
     "lobe_left_upper": 24,
     "lobe_left_lower": 25,
 }
+# Later ones cover earlier ones.
+ORGANS = (
+    "right_atrium",
+    "right_ventricle",
+    "left_ventricle",
+    "left_atrium",
+    "aorta",
+    "superior_vena_cava",
+    "inferior_vena_cava",
+)
 NODULE_LABEL = 40  # nodule_1 is 41
 
 
@@ -149,8 +160,10 @@ def _paint_trees(
     canvas.voxels(artery, blood.plain, blood.artery)
     canvas.voxels(lumen, -985.0, 0.0)
     vessels = np.zeros(grid.shape, dtype=np.uint8)
-    outside_atrium = canvas.share(anatomy.shapes["left_atrium"]) < 0.5
-    vessels[(vein >= FILLED) & outside_atrium] = VEIN
+    vessels[vein >= FILLED] = VEIN
+    atrium = canvas.inside(anatomy.shapes["left_atrium"])
+    if atrium is not None:
+        vessels[atrium[0]][atrium[1]] = 0
     vessels[(artery >= FILLED) & (artery >= vein)] = ARTERY
     vessels[lumen > 0.5] = 0
     return vessels, {"airway_lumen": lumen, "airway_wall": wall}
@@ -165,14 +178,16 @@ def _labels(
     airway: dict[str, Field],
     nodules: tuple[PhantomNodule, ...],
 ) -> NDArray[np.uint8]:
-    labels = np.zeros(coarse.grid.shape, dtype=np.uint8)
+    # The coarse lobes stop at the cell: a voxel of the lung beyond takes the lobe of a neighbouring cell.
+    filled = grey_dilation(anatomy.lobes, size=3)
+    table = np.zeros(256, dtype=np.uint8)
     for lobe in Lobe:
-        share = coarse.onto_voxels((anatomy.lobes == lobe).astype(np.float32))
-        labels[(share > 0.5) & (lungs > 0)] = LABELS[f"lobe_{lobe.name.lower()}"]
-    for name in ("right_atrium", "right_ventricle", "left_ventricle", "left_atrium", "aorta"):
-        labels[canvas.share(anatomy.shapes[name]) > 0.5] = LABELS[name]
-    for name in ("superior_vena_cava", "inferior_vena_cava"):
-        labels[canvas.share(anatomy.shapes[name]) > 0.5] = LABELS[name]
+        table[lobe] = LABELS[f"lobe_{lobe.name.lower()}"]
+    labels = table[coarse.nearest(np.where(anatomy.lobes > 0, anatomy.lobes, filled))] * lungs
+    for name in ORGANS:
+        organ = canvas.inside(anatomy.shapes[name])
+        if organ is not None:
+            labels[organ[0]][organ[1]] = LABELS[name]
     for number, nodule in enumerate(nodules, start=1):
         labels[nodule.box][nodule.mask] = NODULE_LABEL + number
     labels[airway["airway_wall"] > 0.5] = LABELS["airway_wall"]
