@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from pulmomap.dicom.frames import Slice
-from pulmomap.dicom.header import integer, quiet_parser, text
+from pulmomap.dicom.header import integer, text
 
 StoredValues = npt.NDArray[Any]
 
@@ -70,10 +70,9 @@ def stored_values(path: Path, header: Dataset, slices: Sequence[Slice]) -> Itera
         yield from _decode_with_gdcm(path, slices)
         return
     stated = bool(text(getattr(header, "file_meta", Dataset()), "TransferSyntaxUID"))
-    with quiet_parser():
-        # pydicom seeks pixels frame by frame in a file, but neither in a deflated one nor in one without a syntax.
-        source = path if stated and syntax != DeflatedExplicitVRLittleEndian else _whole(path, syntax)
-        yield from iter_pixels(source, indices=[one.frame for one in slices], raw=True)
+    # pydicom seeks pixels frame by frame in a file, but neither in a deflated one nor in one without a syntax.
+    source = path if stated and syntax != DeflatedExplicitVRLittleEndian else _whole(path, syntax)
+    yield from iter_pixels(source, indices=[one.frame for one in slices], raw=True)
 
 
 def _needs_gdcm(syntax: UID, header: Dataset) -> bool:

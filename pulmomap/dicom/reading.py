@@ -15,9 +15,10 @@ from pydicom import Dataset
 
 from pulmomap.case import Instance, SelectedSeries
 from pulmomap.dicom.frames import Slice, slices_of
-from pulmomap.dicom.geometry import GeometryTolerances, SliceStack, stack_slices
-from pulmomap.dicom.header import integer, missing, numbers
+from pulmomap.dicom.geometry import SliceStack, stack_slices
+from pulmomap.dicom.header import integer, missing, numbers, quiet_parser
 from pulmomap.dicom.pixels import StoredValues, is_packed, stored_values, transfer_syntax
+from pulmomap.dicom.tolerances import DEFAULT_TOLERANCES, GeometryTolerances
 from pulmomap.refusals import Refusal, Refused
 
 AIR_HU = -1024.0
@@ -30,7 +31,7 @@ pixels lies about its size."""
 HuArray = npt.NDArray[np.float32]
 
 
-def read_volume(series: SelectedSeries, tolerances: GeometryTolerances | None = None) -> Volume:
+def read_volume(series: SelectedSeries, tolerances: GeometryTolerances = DEFAULT_TOLERANCES) -> Volume:
     """Read the pixels of a series.
 
     Args:
@@ -44,11 +45,12 @@ def read_volume(series: SelectedSeries, tolerances: GeometryTolerances | None = 
     Raises:
         Refused: UNREADABLE, naming the slice and the transfer syntax; any geometric refusal if the headers changed.
     """
-    stack = stack_slices(slices_of(series.instances), tolerances or GeometryTolerances())
+    stack = stack_slices(slices_of(series.instances), tolerances)
     _check_sizes(series.instances, stack)
     array: HuArray = np.empty(stack.shape, dtype=np.float32)
-    for index, places in _places_by_file(stack).items():
-        _read_file(series.instances[index], stack, places, array)
+    with quiet_parser():
+        for index, places in _places_by_file(stack).items():
+            _read_file(series.instances[index], stack, places, array)
     geometry = stack.geometry()
     return Volume(
         array=array,

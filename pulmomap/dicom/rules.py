@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from pulmomap.dicom.geometry import GeometryTolerances
 from pulmomap.dicom.kernels import KernelClass
+from pulmomap.dicom.tolerances import GeometryTolerances
 
 _DERIVED_TYPES = frozenset({
     "SECONDARY", "REFORMATTED", "MPR", "AVERAGE", "MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIMUM",
