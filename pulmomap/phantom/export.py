@@ -145,9 +145,11 @@ def nodule_segmentation(phantom: Phantom) -> Segmentation:
         omit_empty_frames=True,
     )
     # highdicom draws a UID and reads the clock; the same phantom has to give the same bytes.
-    segmentation.InstanceCreationDate, segmentation.InstanceCreationTime = DATE, TIME
+    segmentation["InstanceCreationDate"].value = DATE
+    segmentation["InstanceCreationTime"].value = TIME
     for contribution in segmentation.ContributingEquipmentSequence:
-        contribution.ContributionDateTime = DATE + TIME
+        if "ContributionDateTime" in contribution:
+            contribution["ContributionDateTime"].value = DATE + TIME
     organization = uid(phantom, "seg", "dimensions")
     segmentation.DimensionOrganizationSequence[0].DimensionOrganizationUID = organization
     for index in segmentation.DimensionIndexSequence:
