@@ -31,19 +31,22 @@ class ContentRules(BaseModel):
         7000.0, gt=0, description="largest volume of one lung, ml; emphysema seldom exceeds 5000"
     )
     cut_cm2: float = Field(
-        10.0, gt=0, description="largest cross-section of one lung in the first or last slice, cm2; an apex that lacks "
-        "its top 5 mm shows 9"
+        15.0, gt=0, description="largest cross-section of one lung in the first or last slice, cm2; an apex that lacks "
+        "its top 8 mm shows 15"
     )  # fmt: skip
     smallest_mediastinum_ml: float = Field(
-        60.0, gt=0, description="least soft tissue to be found between the lungs, ml; hearts hold 500 and more"
+        100.0,
+        gt=0,
+        description="least soft tissue to be found between the lungs, ml; of a heart and its vessels 300 to "
+        "1000 lie there",
     )
     blood_pool_hu: float = Field(
         80.0, description="blood pool above which a scan is enhanced, HU; blood without contrast has 30 to 60 (a high "
         "haematocrit 70), five minutes after an injection it still has 90 and more"
     )  # fmt: skip
     enhanced_hu: float = Field(
-        100.0, description="HU from which tissue between the lungs counts as enhanced; nothing but calcium, bone and "
-        "metal has so much without contrast"
+        100.0, description="HU from which tissue between the lungs counts as enhanced; without contrast medium only "
+        "calcium, bone and metal have so much"
     )  # fmt: skip
     enhanced_ml: float = Field(
         30.0, gt=0, description="connected enhanced tissue above which a scan is enhanced, ml; the aortic arch alone "
@@ -58,7 +61,7 @@ class ContentReport:
     Attributes:
         right, left: the lungs.
         mediastinum: ml of soft tissue between the lungs, in front of the spine, on which the blood pool was measured.
-        blood_pool: HU that a quarter of that tissue exceeds, after smoothing (FWHM 4 mm in all).
+        blood_pool: HU that a quarter of that tissue exceeds, after smoothing (FWHM about 5 mm).
         enhanced: ml of the largest connected part of it above ``ContentRules.enhanced_hu``.
     """
 
@@ -75,8 +78,9 @@ SPINE = 60.0  # mm in front of the lungs' hindmost point lies the front of the v
 STERNUM = 10.0  # mm behind the lungs' foremost point everything bony ends
 FROM_LUNG = 5.0  # mm from the lungs' surface, clear of partial volume and of vessels that the mask cut off
 FULL_SECTION = 0.5  # of a lung's largest section: slices below that show the liver or the neck between the lungs
-SMOOTHING = 1.2  # mm, sigma: noise of a low-dose scan falls to about 10 HU
-TISSUE_HU = (-20.0, 1000.0)  # fat and lung lie below, metal above
+SMOOTHING = 2.0  # mm, sigma, on top of the working grid's: noise of a low-dose scan falls below 10 HU
+METAL = 600.0  # HU at which voxels are clipped before smoothing, lest a wire or a valve spread over its surroundings
+FAT = -20.0  # HU; fat and lung lie below
 
 
 def check_content(volume: Volume, lungs: LungMask, rules: ContentRules = DEFAULT_RULES) -> ContentReport:
@@ -135,8 +139,8 @@ def _check_ends(right: Lung, left: Lung, rules: ContentRules) -> None:
 def _measure_blood(volume: Volume, lungs: LungMask, right: Lung, left: Lung, rules: ContentRules) -> ContentReport:
     spacing = lungs.sides.spacing
     coarse = to_grid(volume, spacing, antialias=True)
-    smooth = gaussian_filter(coarse.array, SMOOTHING / np.array(spacing))
-    tissue = _between(lungs.sides.array, spacing) & (smooth > TISSUE_HU[0]) & (smooth < TISSUE_HU[1])
+    smooth = gaussian_filter(np.minimum(coarse.array, METAL), SMOOTHING / np.array(spacing))
+    tissue = _between(lungs.sides.array, spacing) & (smooth > FAT)
     voxel_ml = lungs.sides.voxel_volume / 1000
     parts = cc3d.connected_components(tissue & (smooth > rules.enhanced_hu), connectivity=6)
     return ContentReport(

@@ -38,6 +38,8 @@ def find_lungs(hu: NDArray[np.float32], spacing: Spacing) -> tuple[Mask, Mask]:
     """
     air = enclosed(hu < AIR)
     right, left = np.zeros_like(air), np.zeros_like(air)
+    if not air.any():
+        return right, left
     box = _box(air, CLOSING + AIRWAY_WALL, spacing)
     right[box], left[box] = _find(hu[box], air[box], spacing)
     return right, left
@@ -48,6 +50,8 @@ def _find(hu: NDArray[np.float32], air: Mask, spacing: Spacing) -> tuple[Mask, M
     if airway.any():
         airway = dilate(airway, AIRWAY_WALL, spacing)
     right, left = _two_sides(_lung_pieces(hu, air & ~airway, spacing), spacing)
+    if not right.any():
+        return right, left
     filled_right, filled_left = _fill(right, spacing), _fill(left, spacing)
     return filled_right & ~left & ~airway, filled_left & ~filled_right & ~airway
 
@@ -71,19 +75,20 @@ def dilate(mask: Mask, radius: float, spacing: Spacing) -> Mask:
     return np.asarray(_distance(~mask, spacing) <= radius)
 
 
-def _distance(mask: Mask, spacing: Spacing) -> NDArray[np.float32]:
-    """mm to the nearest voxel outside the mask; beyond the volume the mask goes on."""
-    distance: NDArray[np.float32] = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, parallel=2)
+def _distance(mask: Mask, spacing: Spacing, ends: bool = False) -> NDArray[np.float32]:
+    """mm to the nearest voxel outside the mask, which goes on beyond the volume unless it ``ends`` there."""
+    solid = np.ascontiguousarray(mask)
+    distance: NDArray[np.float32] = edt.edt(solid, anisotropy=spacing, black_border=ends, parallel=2)
     return distance
 
 
 def _box(mask: Mask, margin: float, spacing: Spacing) -> tuple[slice, ...]:
-    """The box around a mask with a margin in mm, within the volume; empty for an empty mask."""
+    """The box around a mask that is not empty, with a margin in mm."""
     box = []
     for axis, step in enumerate(spacing):
         where = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
         reach = int(np.ceil(margin / step)) + 1
-        box.append(slice(max(int(where[0]) - reach, 0), int(where[-1]) + reach + 1) if len(where) else slice(0))
+        box.append(slice(max(int(where[0]) - reach, 0), int(where[-1]) + reach + 1))
     return tuple(box)
 
 
@@ -153,5 +158,5 @@ def _fill(lung: Mask, spacing: Spacing) -> Mask:
     box = _box(lung, CLOSING, spacing)
     grown = dilate(lung[box], CLOSING, spacing)
     filled = lung.copy()
-    filled[box] |= _distance(grown, spacing) > CLOSING
+    filled[box] |= _distance(grown, spacing, ends=True) > CLOSING  # a cut lung must not grow at the cut
     return np.asarray(filled | enclosed(~filled))
