@@ -91,20 +91,23 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
 
 
 def fitted_tile(size: Size, largest: Size, overlap: float, stride: int) -> Size:
-    """The window that covers a volume with no more windows than the largest one would, and the least overlap.
+    """The smallest window that covers a volume with no more windows than the largest one would.
 
     Args:
         size: of the volume, voxels, multiples of ``stride``.
-        largest: window allowed.
+        largest: window allowed, multiples of ``stride``.
         overlap: least part of a window shared with the next.
         stride: of the network.
     """
-    counts = Tiling(size, largest, overlap).counts
-    sides = [
-        min(stride * ceil(n / (count - (count - 1) * overlap) / stride), side)
-        for n, side, count in zip(size, largest, counts, strict=True)
-    ]
-    return sides[0], sides[1], sides[2]
+
+    def count(axis: int, side: int) -> int:
+        return Tiling((size[axis],) * 3, (side,) * 3, overlap).counts[0]
+
+    def fit(axis: int) -> int:
+        least = count(axis, largest[axis])
+        return next(side for side in range(stride, largest[axis] + 1, stride) if count(axis, side) <= least)
+
+    return fit(0), fit(1), fit(2)
 
 
 def _labels(stacked: Floats, model: VesselModel, progress: Progress) -> Labels:

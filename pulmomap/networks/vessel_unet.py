@@ -71,7 +71,7 @@ class VesselUnet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int = 2, out_channels: int = 3, channels: Sequence[int] = (16, 32, 64, 128, 160)
+        self, in_channels: int = 2, out_channels: int = 3, channels: Sequence[int] = (16, 32, 64, 128, 144)
     ) -> None:
         super().__init__()
         self.stride = 2 ** (len(channels) - 1)
