@@ -53,7 +53,8 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
-    synthesise.add_argument("--run", type=Path, required=True, help="run that trained the synthesiser")
+    synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
+    synthesise.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:

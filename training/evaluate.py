@@ -9,30 +9,33 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from highdicom import Volume
 from numpy.typing import NDArray
 
-from pulmomap.case import Ncct, SelectedSeries, SynCect
+from pulmomap.case import Ncct, SynCect
+from pulmomap.inference.segmentation import open_vessel_model, segment
+from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from training.figures import Figures, image_figures, label_figures, mean_figures, table
 from training.prepare import HELD_OUT, MARGIN, lung_box
 from training.recipe import RecipeError
+from training.synthesise import as_ncct
 
 Rows = dict[str, Figures]
 Synthesise = Callable[[Ncct], SynCect]
 Segment = Callable[[SynCect], NDArray[np.uint8]]
 
 
-def evaluate(seeds: range, spacing: float, synthesise: Synthesise, segment: Segment) -> dict[str, Rows]:
+def evaluate(seeds: range, spacing: float, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
     """Measure both networks on phantoms drawn from held-out seeds.
 
     Args:
         seeds: all at or above the first held-out seed.
         spacing: mm.
-        synthesise, segment: the networks, as the application runs them.
+        enhance, find: the networks, as the application runs them.
 
     Returns:
         Mean over the phantoms, by task, by row.
@@ -44,20 +47,20 @@ def evaluate(seeds: range, spacing: float, synthesise: Synthesise, segment: Segm
         raise RecipeError(f"seed {seeds.start} may have been trained on; evaluate on seeds from {HELD_OUT} on")
     patients: dict[str, dict[str, list[Figures]]] = {"synthesis": {}, "segmentation": {}}
     for seed in seeds:
-        for task, rows in phantom_figures(seed, spacing, synthesise, segment).items():
+        for task, rows in phantom_figures(seed, spacing, enhance, find).items():
             for row, figures in rows.items():
                 patients[task].setdefault(row, []).append(figures)
         print(f"seed {seed} measured", flush=True)
     return {task: {row: mean_figures(figures) for row, figures in rows.items()} for task, rows in patients.items()}
 
 
-def phantom_figures(seed: int, spacing: float, synthesise: Synthesise, segment: Segment) -> dict[str, Rows]:
+def phantom_figures(seed: int, spacing: float, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
     """One phantom's figures, by task, by row."""
     from pulmomap.phantom.thorax import draw
 
     phantom = draw(seed, spacing=spacing)
-    ncct = wrap(phantom.ncct, phantom.lungs, seed)
-    syn = synthesise(ncct)
+    ncct = as_ncct(phantom.ncct, phantom.lungs, f"{seed:016x}")
+    syn = enhance(ncct)
     cect, truth, lungs = (np.asarray(one.array) for one in (phantom.cect, phantom.vessels, phantom.lungs))
     where = np.zeros(truth.shape, bool)
     where[lung_box(lungs, MARGIN / spacing)] = True
@@ -65,7 +68,7 @@ def phantom_figures(seed: int, spacing: float, synthesise: Synthesise, segment: 
 
     def found(second: NDArray[np.int16]) -> Figures:
         channel = SynCect(ncct, syn.volume.with_array(second.astype(np.int16)), syn.model)
-        return label_figures(segment(channel), truth, lungs > 0)
+        return label_figures(find(channel), truth, lungs > 0)
 
     return {
         "synthesis": {
@@ -80,15 +83,17 @@ def phantom_figures(seed: int, spacing: float, synthesise: Synthesise, segment: 
     }
 
 
-def wrap(volume: Volume, lungs: Volume, seed: int) -> Ncct:
-    """Bring a phantom into the form in which a scan reaches the networks."""
-    series = SelectedSeries(f"{seed:016x}", "2.25.1", "2.25.2", "2.25.3", ())
-    return Ncct(series, volume.with_array(np.asarray(volume.array, dtype=np.float32)), lungs)
-
-
 def open_models(models: Path) -> tuple[Synthesise, Segment]:
     """Open both shipped bundles as the application does."""
-    raise NotImplementedError
+    contrast, vessels = (
+        open_contrast_model(models / "contrast_synthesis"),
+        open_vessel_model(models / "vessel_segmentation"),
+    )
+
+    def labels(syn: SynCect) -> NDArray[np.uint8]:
+        return np.asarray(segment(syn, vessels).labels.array)
+
+    return partial(synthesise, model=contrast), labels
 
 
 def run(args: argparse.Namespace) -> int:

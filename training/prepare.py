@@ -51,7 +51,7 @@ def draw_case(seed: int, root: Path, spacing: float) -> str:
         "source": "phantom",
         "seed": seed,
         "spacing_mm": spacing,
-        "affine": phantom.ncct[box].affine.tolist(),
+        "affine": phantom.ncct[box].affine.tolist(),  # type: ignore[index]  # the annotation forgets tuples of three
         "drawn_by": phantom_source(),
     }
     write_case(root, name, arrays | crop_centres(arrays, seed), facts)
@@ -113,5 +113,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         from training.synthesise import add_synthesis
 
-        add_synthesis(args.data, args.run)
+        add_synthesis(args.data, args.bundle, threads=args.threads)
     return 0

@@ -87,10 +87,10 @@ def write_case(root: Path, name: str, arrays: Mapping[str, NDArray[Any]], facts:
     return Case(final, meta)
 
 
-def add_array(case: Case, name: str, array: NDArray[Any]) -> Case:
+def add_array(case: Case, name: str, array: NDArray[Any], **facts: str) -> Case:
     """Add (or replace) one array of a case that is already in the store, and return the case as it is then."""
     entry = _write_array(case.folder, name, array)
-    meta = {**case.meta, "arrays": {**case.meta["arrays"], name: entry}}
+    meta = {**case.meta, **facts, "arrays": {**case.meta["arrays"], name: entry}}
     _write_json(case.folder / META, meta)
     return Case(case.folder, meta)
 

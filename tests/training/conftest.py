@@ -15,6 +15,7 @@ from training.store import Case, split_of, write_case
 
 Arrays = dict[str, Any]
 SHAPE = (24, 40, 40)
+AFFINE = [[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]  # 1 mm, canonical orientation
 
 
 def fake_arrays(seed: int) -> Arrays:
@@ -44,7 +45,9 @@ def names(split: str, count: int) -> list[str]:
 @pytest.fixture
 def make_case(tmp_path: Path) -> Callable[[str, int], Case]:
     def make(name: str, seed: int) -> Case:
-        return write_case(tmp_path / "store", name, fake_arrays(seed), {"source": "test", "seed": seed})
+        return write_case(
+            tmp_path / "store", name, fake_arrays(seed), {"source": "test", "seed": seed, "affine": AFFINE}
+        )
 
     return make
 

@@ -4,44 +4,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
+from training.export import export
 from training.fit import Run
 from training.recipe import load_preset
 from training.store import case_folders, read_case
-from training.synthesise import add_synthesis, synthetic_volume
+from training.synthesise import add_synthesis
 
 
-class Constant(torch.nn.Module):
-    """Enhances slice k of every stack by (k + 1) * 100 HU."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand_as(x)
-
-
-class Nothing(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.zeros_like(x)
-
-
-@pytest.mark.parametrize("shape", [(1, 5, 7), (2, 32, 32), (9, 33, 40)])
-def test_no_enhancement_gives_the_volume_back(shape: tuple[int, int, int]) -> None:
-    hu = np.random.default_rng(0).integers(-1000, 1000, shape).astype(np.int16)
-    assert np.array_equal(synthetic_volume(Nothing(), hu, batch=4), hu)
-
-
-def test_stacks_are_weighted_a_quarter_a_half_a_quarter() -> None:
-    syn = synthetic_volume(Constant(), np.zeros((5, 8, 8), np.int16))
-    inner = 0.25 * 100 + 0.5 * 200 + 0.25 * 300
-    first = (0.5 * 200 + 0.25 * 100) / 0.75  # no stack has the first slice as its last
-    last = (0.5 * 200 + 0.25 * 300) / 0.75
-    assert syn[:, 0, 0].tolist() == [round(first), inner, inner, inner, round(last)]
-
-
-def test_every_case_gets_its_synthesis(tmp_path: Path, store: Path) -> None:
+@pytest.fixture
+def bundle(tmp_path: Path, store: Path) -> Path:
     Run(load_preset("contrast_synthesis", "smoke"), store, tmp_path / "run").train()
-    add_synthesis(store, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "bundle", "0.1.0")
+    return tmp_path / "bundle"
+
+
+def test_every_case_gets_its_synthesis_once(bundle: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_synthesis(store, bundle, threads=1)
     for folder in case_folders(store):
         case = read_case(folder)
-        assert case.array("syn").shape == case.shape
-        assert case.array("syn").dtype == np.int16
+        syn = case.array("syn")
+        assert syn.shape == case.shape
+        assert syn.dtype == np.int16
+        assert len(case.meta["synthesised_by"]) == 64
+        assert np.abs(syn.astype(int) - case.array("ncct")).max() < 2000
+    assert capsys.readouterr().out.count("has its Syn-CECT") == 3
+    add_synthesis(store, bundle, threads=1)
+    assert not capsys.readouterr().out

@@ -61,6 +61,8 @@ class SupervisedLoop:
         self.fabric, self.preset = fabric, preset
         torch.manual_seed(preset.seed)
         network = build(preset.network)
+        if preset.task == "segmentation":  # a third faster on a CPU; in 2D it makes no difference
+            network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, preset.optimiser))
         self.average = AveragedModel(self.network.module, multi_avg_fn=averaging(preset.ema))
 
