@@ -15,7 +15,7 @@ from pulmomap.report.palette import TEXT, Colour
 from pulmomap.report.planes import FloatArray, Plane, Vector
 
 _OVERSAMPLING = 2
-_FILL = 0.38
+_FILL = 0.5
 _BLACK: Colour = (0, 0, 0)
 _DESIGN_PX = 480
 """Width for which text sizes are made; narrower pictures get smaller text, down to a legible limit."""
@@ -36,7 +36,7 @@ class Window:
 
     @property
     def title(self) -> str:
-        return f"{self.name} window (W {self.width:g} L {self.centre:g})"
+        return f"{self.name} (W {self.width:g} L {self.centre:g})"
 
 
 MEDIASTINAL = Window("mediastinal", 40, 350)
@@ -111,7 +111,7 @@ class Canvas:
         }
         for edge, text in self.plane.edges().items():
             x, y, anchor = places[edge]
-            self._write(text, (x, y), anchor, 32)
+            self._write(text, (x, y), anchor, 40)
 
     def scale_bar(self, length: float) -> None:
         """A bar of ``length`` mm at the lower right."""
@@ -121,15 +121,15 @@ class Canvas:
         draw = ImageDraw.Draw(self._image)
         draw.line((x - reach - 2, y, x + 2, y), fill=_BLACK, width=9)
         draw.line((x - reach, y, x, y), fill=TEXT, width=5)
-        self._write(f"{length:g} mm", (x, y - 8), "rd", 24)
+        self._write(f"{length:g} mm", (x, y - 8), "rd", 29)
 
     def heading(self, text: str) -> None:
         """What the picture shows, at the upper left."""
-        self._write(text, (14, 10), "la", 26)
+        self._write(text, (14, 10), "la", 31)
 
     def warning(self, text: str, colour: Colour) -> None:
         """A line burnt into the lower left of the picture, so that it travels with any copy."""
-        self._write(text, (14, self._size[1] - 12), "ld", 24, colour)
+        self._write(text, (14, self._size[1] - 12), "ld", 29, colour)
 
     def finish(self) -> Image.Image:
         """The picture at its final size."""

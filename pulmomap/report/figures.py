@@ -129,7 +129,7 @@ def _wide(measurements: Measurements, close: Plane, subject: _Subject) -> Pictur
     where = f"with {subject.nodule.label} marked" if subject.nodule else "through the densest part of the vessel map"
     return Picture(
         canvas.finish(),
-        f"{plane.view.title} NCCT, {LUNG.title}",
+        f"{plane.view.title} NCCT, {LUNG.name} window",
         f"{plane.view.title} plane of the non-contrast CT, {where}; the frame shows the close-up beside it.",
     )
 
@@ -140,7 +140,7 @@ def _ncct(measurements: Measurements, plane: Plane, subject: _Subject) -> Pictur
     _furnish(canvas, f"{plane.view.title}  NCCT", 20)
     return Picture(
         canvas.finish(),
-        f"{plane.view.title} NCCT, {MEDIASTINAL.title}",
+        f"{plane.view.title} NCCT, {MEDIASTINAL.name} window",
         f"{plane.view.title} close-up of the non-contrast CT.",
     )
 
@@ -159,7 +159,7 @@ def _syn(measurements: Measurements, plane: Plane, subject: _Subject) -> Picture
 
     return Picture(
         draw(with_vessels=True),
-        f"{plane.view.title} Syn-CECT with PA and PV, {MEDIASTINAL.title}",
+        f"{plane.view.title} Syn-CECT with PA and PV",
         f"{plane.view.title} close-up of the synthetic contrast-enhanced CT with pulmonary arteries in blue and "
         "pulmonary veins in red. Synthetic, not for diagnosis.",
         plain=draw(with_vessels=False),

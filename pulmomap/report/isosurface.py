@@ -83,7 +83,8 @@ def _deposit(points: FloatArray) -> FloatArray:
 
 def _level(share: FloatArray, cells: float) -> float:
     """The level above which ``cells`` cells lie, within bounds and within the field."""
-    filled = np.sort(share[share > _LEVELS[0] / 10])[::-1]
+    highest = float(share.max())
+    filled = np.sort(share[share > min(_LEVELS[0], highest) / 10])[::-1]
     level = float(np.clip(filled[min(len(filled) - 1, round(cells))], *_LEVELS))
     # A lone small voxel never reaches the lower bound; it is shown all the same.
-    return min(level, float(filled[0]) / 2)
+    return min(level, highest / 2)
