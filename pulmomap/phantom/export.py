@@ -82,7 +82,7 @@ def slice_header(phantom: Phantom, name: str, index: int) -> Dataset:
     image.InstanceNumber, image.AcquisitionNumber = index + 1, number
     image.FrameOfReferenceUID, image.PositionReferenceIndicator = str(volume.frame_of_reference_uid), ""
     image.BodyPartExamined, image.PatientPosition = "CHEST", "HFS"
-    image.Manufacturer, image.ManufacturerModelName = "PulmoMAP", "PulmoMAP phantom"
+    image.Manufacturer, image.ManufacturerModelName = "Procedural phantom", "Thorax phantom"
     image.SoftwareVersions, image.DeviceSerialNumber = __version__, str(phantom.seed)
     image.KVP, image.ConvolutionKernel = "120", KERNELS[phantom.scan.kernel]
     if contrast:
@@ -95,7 +95,7 @@ def _patient_and_study(image: Dataset, phantom: Phantom) -> None:
     image.PatientName, image.PatientID = f"PHANTOM^SEED {phantom.seed}", f"PHANTOM-{phantom.seed}"
     image.PatientBirthDate, image.PatientSex = "", "M" if phantom.patient.male else "F"
     image.StudyInstanceUID, image.StudyID = uid(phantom, "study"), "1"
-    image.StudyDate, image.StudyTime, image.StudyDescription = DATE, TIME, "PulmoMAP phantom"
+    image.StudyDate, image.StudyTime, image.StudyDescription = DATE, TIME, "Procedural thorax phantom"
     image.AccessionNumber = image.ReferringPhysicianName = ""
 
 
@@ -133,12 +133,12 @@ def nodule_segmentation(phantom: Phantom) -> Segmentation:
         series_number=5,
         sop_instance_uid=uid(phantom, "seg", 1),
         instance_number=1,
-        manufacturer="PulmoMAP",
-        manufacturer_model_name="PulmoMAP phantom",
+        manufacturer="Procedural phantom",
+        manufacturer_model_name="Thorax phantom",
         software_versions=__version__,
         device_serial_number=str(phantom.seed),
         content_label="NODULES",
-        content_creator_name="PulmoMAP^Phantom",
+        content_creator_name="Phantom^Thorax",
         series_description="Nodules (phantom truth)",
         content_date=DATE,
         content_time=TIME,
@@ -165,7 +165,7 @@ def _nodule(phantom: Phantom, number: int) -> SegmentDescription:
         segmented_property_type=CodedConcept("27925004", "SCT", "Nodule"),
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
-            "PulmoMAP phantom", codes.DCM.ArtificialIntelligence, __version__
+            "Thorax phantom", codes.DCM.ArtificialIntelligence, __version__
         ),
         tracking_uid=uid(phantom, "nodule", number),
         tracking_id=f"Nodule {number}",
