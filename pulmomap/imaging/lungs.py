@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from highdicom import Volume
 
 from pulmomap.imaging.lung_finding import find_lungs
+from pulmomap.imaging.overlap import overlap
 from pulmomap.imaging.resampling import canonical, resample_image, to_grid
 
 WORKING_SPACING = (2.5, 2.5, 2.5)  # mm: lungs are found here; finer grids move their surface by less than half of it
@@ -62,11 +64,16 @@ def lung_mask(volume: Volume) -> LungMask:
     """
     coarse = to_grid(volume, WORKING_SPACING, antialias=True)
     right, left = find_lungs(coarse.array, coarse.spacing)
-    both = resample_image(coarse.with_array((right | left).astype(np.float32)), volume, fill=0.0)
-    mask = volume.with_array((both.array >= 0.5).astype(np.uint8))
     sides = coarse.with_array(right + np.uint8(2) * left)
-    if not (right.any() and left.any()):
+    mask = volume.with_array(np.zeros(volume.spatial_shape, np.uint8))
+    if not sides.array.any():
         return LungMask(mask, sides, None, None)
+    around: Any = lung_box(sides, 2 * WORKING_SPACING[0])  # highdicom's annotation of an index knows one axis only
+    found = sides[around]
+    within: Any = overlap(found, volume)
+    if within is not None:
+        both = resample_image(found.with_array((found.array > 0).astype(np.float32)), volume[within], fill=0.0)
+        mask.array[within] = both.array >= 0.5
     return LungMask(mask, sides, _facts(sides, 1, volume), _facts(sides, 2, volume))
 
 
