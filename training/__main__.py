@@ -50,6 +50,7 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     phantoms.add_argument("--seeds", type=seed_range, required=True, metavar="FIRST:END")
     phantoms.add_argument("--out", type=Path, required=True, help="the store")
     phantoms.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    phantoms.add_argument("--held-out", action="store_true", help="a store for evaluation, not for training")
     phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
@@ -69,8 +70,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
-    evaluate.add_argument("--seeds", type=seed_range, default=range(9_000_000, 9_000_004), metavar="FIRST:END")
-    evaluate.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    evaluate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON too")
 
 

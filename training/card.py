@@ -22,6 +22,12 @@ LIMITS = {
     ),
 }
 
+FIGURES = """On phantoms that were used neither for training nor for any choice ({held_out}), mean over patients.
+PSNR in dB (R = 2000 HU), errors (MAE) in HU, in and outside PA and PV; "swapped": share of the vessel found that has
+the other vessel's name; "lungs": inside the lungs.
+
+{table}"""
+
 
 def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> str:
     """Write the card.
@@ -32,7 +38,7 @@ def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mappin
         rows: figures on held-out phantoms, one row a method, "no model" among them; may be empty.
     """
     data = metadata["data"]
-    measured = table(rows) if rows else "Not measured."
+    measured = FIGURES.format(held_out=metadata["held_out"], table=table(rows)) if rows else "Not measured yet."
     limits = "\n".join(f"- {line}" for line in LIMITS[task])
     return f"""# {metadata["name"]} {metadata["version"]}
 
@@ -63,10 +69,6 @@ def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mappin
 | parameters | {metadata["parameters"]:,} |
 
 ## Figures
-
-On phantoms that were used neither for training nor for any choice ({metadata["held_out"]}), mean over patients.
-PSNR in dB (R = 2000 HU), errors (MAE) in HU, in and outside PA and PV; "swapped": share of the vessel found that has
-the other vessel's name.
 
 {measured}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,60 +21,49 @@ from pulmomap.case import Ncct, SynCect
 from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from training.figures import Figures, image_figures, label_figures, mean_figures, table
-from training.prepare import HELD_OUT, MARGIN, lung_box
 from training.recipe import RecipeError
-from training.synthesise import as_ncct
+from training.store import HELD_OUT, Case, case_folders, ranges, read_case
+from training.synthesise import as_ncct, case_volume
 
 Rows = dict[str, Figures]
 Synthesise = Callable[[Ncct], SynCect]
 Segment = Callable[[SynCect], NDArray[np.uint8]]
 
 
-def evaluate(seeds: range, spacing: float, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
-    """Measure both networks on phantoms drawn from held-out seeds.
+def evaluate(cases: list[Case], enhance: Synthesise, find: Segment) -> dict[str, Rows]:
+    """Measure both networks.
 
     Args:
-        seeds: all at or above the first held-out seed.
-        spacing: mm.
+        cases: phantoms that nobody trained on.
         enhance, find: the networks, as the application runs them.
 
     Returns:
         Mean over the phantoms, by task, by row.
-
-    Raises:
-        RecipeError: a seed may have been trained on.
     """
-    if seeds.start < HELD_OUT:
-        raise RecipeError(f"seed {seeds.start} may have been trained on; evaluate on seeds from {HELD_OUT} on")
     patients: dict[str, dict[str, list[Figures]]] = {"synthesis": {}, "segmentation": {}}
-    for seed in seeds:
-        for task, rows in phantom_figures(seed, spacing, enhance, find).items():
+    for case in cases:
+        for task, rows in case_figures(case, enhance, find).items():
             for row, figures in rows.items():
                 patients[task].setdefault(row, []).append(figures)
-        print(f"seed {seed} measured", flush=True)
+        print(f"{case.name} measured", flush=True)
     return {task: {row: mean_figures(figures) for row, figures in rows.items()} for task, rows in patients.items()}
 
 
-def phantom_figures(seed: int, spacing: float, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
+def case_figures(case: Case, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
     """One phantom's figures, by task, by row."""
-    from pulmomap.phantom.thorax import draw
-
-    phantom = draw(seed, spacing=spacing)
-    ncct = as_ncct(phantom.ncct, phantom.lungs, f"{seed:016x}")
+    ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
     syn = enhance(ncct)
-    cect, truth, lungs = (np.asarray(one.array) for one in (phantom.cect, phantom.vessels, phantom.lungs))
-    where = np.zeros(truth.shape, bool)
-    where[lung_box(lungs, MARGIN / spacing)] = True
-    plain, synthetic = np.asarray(phantom.ncct.array), np.asarray(syn.volume.array)
+    plain, cect, truth = (np.asarray(case.array(name)) for name in ("ncct", "cect", "vessels"))
+    lungs = np.asarray(ncct.lungs.array) > 0
 
     def found(second: NDArray[np.int16]) -> Figures:
-        channel = SynCect(ncct, syn.volume.with_array(second.astype(np.int16)), syn.model)
-        return label_figures(find(channel), truth, lungs > 0)
+        return label_figures(find(replace(syn, volume=syn.volume.with_array(second))), truth, lungs)
 
+    synthetic = np.asarray(syn.volume.array)
     return {
         "synthesis": {
-            "no model (NCCT)": image_figures(plain, cect, truth > 0, where),
-            "Syn-CECT": image_figures(synthetic, cect, truth > 0, where),
+            "no model (NCCT)": image_figures(plain, cect, truth > 0),
+            "Syn-CECT": image_figures(synthetic, cect, truth > 0),
         },
         "segmentation": {
             "no model (NCCT twice)": found(plain),
@@ -81,6 +71,15 @@ def phantom_figures(seed: int, spacing: float, enhance: Synthesise, find: Segmen
             "NCCT + true CECT": found(cect),
         },
     }
+
+
+def held_out_cases(store: Path) -> list[Case]:
+    """The cases of an evaluation store. Raises RecipeError when one of them may have been trained on."""
+    cases = [read_case(folder) for folder in case_folders(store)]
+    for case in cases:
+        if int(case.meta.get("seed", 0)) < HELD_OUT:
+            raise RecipeError(f"{case.folder} may have been trained on; evaluate on seeds from {HELD_OUT} on")
+    return cases
 
 
 def open_models(models: Path) -> tuple[Synthesise, Segment]:
@@ -98,10 +97,11 @@ def open_models(models: Path) -> tuple[Synthesise, Segment]:
 
 def run(args: argparse.Namespace) -> int:
     """The `evaluate` command."""
-    result: dict[str, Any] = dict(evaluate(args.seeds, args.spacing, *open_models(args.models)))
+    cases = held_out_cases(args.data)
+    result: dict[str, Any] = dict(evaluate(cases, *open_models(args.models)))
     for task, rows in result.items():
-        print(f"\n{task}, mean of {len(args.seeds)} phantoms\n\n{table(rows)}")
-    result["held_out"] = f"{len(args.seeds)} phantoms, seeds {args.seeds.start}-{args.seeds.stop - 1}"
+        print(f"\n{task}, mean of {len(cases)} phantoms\n\n{table(rows)}")
+    result["held_out"] = f"{len(cases)} phantoms, seeds {ranges(int(case.meta['seed']) for case in cases)}"
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

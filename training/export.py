@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from training.card import model_card
 from training.checkpoint import load_checkpoint
 from training.fit import PRESET
 from training.recipe import Preset, RecipeError
-from training.store import split_of
+from training.store import ranges, split_of
 
 LARGEST = 16 * 2**20  # bytes of one file in the repository
 LICENSE = Path(__file__).parents[1] / "LICENSE"
@@ -73,7 +73,7 @@ def export(
         (out / folder).mkdir(parents=True, exist_ok=True)
     _write_json(out / "configs" / "metadata.json", metadata)
     _write_json(out / "configs" / "inference.json", inference)
-    safetensors.torch.save_file(weights, out / "models" / "model.safetensors")
+    (out / "models" / "model.safetensors").write_bytes(safetensors.torch.save(weights))
     (out / "docs" / "README.md").write_text(model_card(preset.task, metadata, rows or {}), encoding="utf-8")
     shutil.copyfile(LICENSE, out / "LICENSE")
 
@@ -97,17 +97,6 @@ def data_facts(state: Mapping[str, Any]) -> dict[str, Any]:
         "split": state["split"],
         "drawn_by": state["drawn_by"],
     }
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Write sorted numbers as ranges: 1-3, 7."""
-    found: list[list[int]] = []
-    for number in sorted(numbers):
-        if found and number == found[-1][1] + 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from training.data import NEEDS, training_batch
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import SupervisedLoop
 from training.recipe import Preset, RecipeError, load_preset
-from training.store import META, Case, StoreError, case_folders, read_case, split_digest, split_of
+from training.store import HELD_OUT, META, Case, StoreError, case_folders, read_case, split_digest, split_of
 from training.validate import picture, validate
 
 LOOPS = {"synthesis": AdversarialLoop, "segmentation": SupervisedLoop}
@@ -48,6 +48,7 @@ class Cases:
             if self._seen.get(folder.name) != written:
                 self._seen[folder.name] = written
                 case = read_case(folder)
+                _refuse_held_out(case)
                 if all(name in case for name in self.needs):
                     self._known[folder.name] = case
         ordered = [self._known[name] for name in sorted(self._known)]
@@ -62,6 +63,11 @@ class Cases:
     def drawn_by(self) -> list[str]:
         """The versions of the phantom's source that drew the cases."""
         return sorted({str(case.meta.get("drawn_by", "unknown")) for case in self._known.values()})
+
+
+def _refuse_held_out(case: Case) -> None:
+    if int(case.meta.get("seed", 0)) >= HELD_OUT:
+        raise StoreError(f"{case.folder} is reserved for evaluation; take it out of the training store")
 
 
 class Run:
@@ -95,7 +101,7 @@ class Run:
         self.cases = Cases(data, preset.task)
         self.fabric = fabric or Fabric(accelerator="auto", devices=1, precision=preset.precision)
         self.loop = LOOPS[preset.task](self.fabric, preset)
-        self.step, self.spent = 0, 0.0
+        self.step, self.spent, self.commit = 0, 0.0, commit()
         if resume:
             self._load(load_checkpoint(folder))
         self.journal = Journal(folder, self.step)
@@ -153,7 +159,7 @@ class Run:
             "cases": self.cases.names,
             "split": split_digest(self.cases.names),
             "drawn_by": self.cases.drawn_by,
-            "commit": commit(),
+            "commit": self.commit,
         }
         save_checkpoint(self.folder, state)
 

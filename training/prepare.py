@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter, uniform_filter
 
-from training.store import StoreError, read_case, write_case
+from training.store import HELD_OUT, StoreError, read_case, write_case
 
-HELD_OUT = 9_000_000  # seeds from here on belong to tests and evaluation
 MARGIN = 20.0  # mm around the lungs; a little more than the networks' field of view in use
 POINTS = 20_000  # crop centres kept per case
 ENHANCED = 100.0  # HU of CECT - NCCT
@@ -91,15 +90,25 @@ def crop_centres(arrays: dict[str, NDArray[Any]], seed: int) -> dict[str, NDArra
     return {"enhanced": chosen.astype(np.int16), "aims": vessel.astype(np.int16)}
 
 
-def prepare_phantoms(seeds: Iterable[int], root: Path, *, spacing: float = 1.0, processes: int = 1) -> None:
+def prepare_phantoms(
+    seeds: Iterable[int], root: Path, *, spacing: float = 1.0, processes: int = 1, held_out: bool = False
+) -> None:
     """Draw every seed that is not in the store yet; can be stopped and started again at any time.
 
+    Args:
+        seeds: of the phantoms.
+        root: the store.
+        spacing: mm.
+        processes: phantoms drawn at a time.
+        held_out: fill a store for evaluation instead of one for training.
+
     Raises:
-        StoreError: a seed is reserved for evaluation.
+        StoreError: a seed is on the wrong side of the border between training and evaluation.
     """
     wanted = list(seeds)
-    if reserved := [seed for seed in wanted if seed >= HELD_OUT]:
-        raise StoreError(f"seed {reserved[0]} is reserved for evaluation; train on seeds below {HELD_OUT}")
+    if wrong := [seed for seed in wanted if (seed >= HELD_OUT) != held_out]:
+        use, rule = ("training", "from") if held_out else ("evaluation", "below")
+        raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
     root.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for said in pool.map(draw_case, wanted, [root] * len(wanted), [spacing] * len(wanted)):
@@ -109,7 +118,7 @@ def prepare_phantoms(seeds: Iterable[int], root: Path, *, spacing: float = 1.0, 
 def run(args: argparse.Namespace) -> int:
     """The `prepare` command."""
     if args.kind == "phantoms":
-        prepare_phantoms(args.seeds, args.out, spacing=args.spacing, processes=args.processes)
+        prepare_phantoms(args.seeds, args.out, spacing=args.spacing, processes=args.processes, held_out=args.held_out)
     else:
         from training.synthesise import add_synthesis
 

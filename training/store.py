@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 META = "meta.json"
-IMAGES = ("ncct", "vnc", "cect", "syn")
+HELD_OUT = 9_000_000  # phantom seeds from here on are never trained on
 Split = Literal["train", "validation"]
 
 
@@ -139,6 +139,17 @@ def split_digest(names: Iterable[str]) -> str:
     """Twelve hexadecimal digits that stand for who was trained on and who was validated on."""
     lines = "\n".join(f"{name} {split_of(name)}" for name in sorted(names))
     return hashlib.blake2b(lines.encode(), digest_size=6).hexdigest()
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Write sorted numbers as ranges: 1-3, 7."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
 
 
 def _write_array(folder: Path, name: str, array: NDArray[Any]) -> dict[str, Any]:

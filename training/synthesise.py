@@ -24,12 +24,14 @@ def add_synthesis(store: Path, bundle: Path, *, threads: int = 0) -> None:
 
 def give_synthesis(case: Case, model: ContrastModel) -> Case:
     """Add ``syn.npy`` to one case; ``meta.json`` then names the weights."""
-    volume, lungs = (
-        Volume(case.array(name), np.asarray(case.meta["affine"]), coordinate_system="PATIENT")
-        for name in ("ncct", "lungs")
-    )
-    syn = synthesise(as_ncct(volume, lungs, case.name), model)
+    ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
+    syn = synthesise(ncct, model)
     return add_array(case, "syn", np.asarray(syn.volume.array), synthesised_by=model.bundle.identity.digest)
+
+
+def case_volume(case: Case, name: str) -> Volume:
+    """One array of a case with its affine."""
+    return Volume(np.asarray(case.array(name)), np.asarray(case.meta["affine"]), coordinate_system="PATIENT")
 
 
 def as_ncct(volume: Volume, lungs: Volume, key: str) -> Ncct:

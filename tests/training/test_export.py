@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 
 from training.__main__ import main
-from training.export import export, ranges
+from training.export import export
 from training.fit import Run
 from training.recipe import RecipeError, build, load_preset
+from training.store import ranges
 
 
 @pytest.fixture(params=["contrast_synthesis", "vessel_segmentation"])

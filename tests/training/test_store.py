@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from training.fit import Cases
 from training.prepare import HELD_OUT, prepare_phantoms
-from training.store import StoreError, add_array, case_folders, read_case, split_digest, split_of
+from training.store import Case, StoreError, add_array, case_folders, read_case, split_digest, split_of
 
 
 def test_a_case_comes_back_as_it_was_written(store: Path) -> None:
@@ -70,11 +71,11 @@ def test_the_split_is_for_ever_and_of_the_asked_size() -> None:
     assert split_digest(names[:100]) == "21836759cd6f"
 
 
-def test_a_finished_case_joins_a_running_store(store: Path, make_case: object) -> None:
+def test_a_finished_case_joins_a_running_store(store: Path, make_case: Callable[[str, int], Case]) -> None:
     cases = Cases(store, "segmentation")
     before = len(cases.train)
     name = next(n for n in (f"phantom-{s:07d}" for s in range(5000, 6000)) if split_of(n) == "train")
-    make_case(name, 7)  # type: ignore[operator]
+    make_case(name, 7)
     (store / ".phantom-0000001.5.partial").mkdir()
     cases.refresh()
     assert len(cases.train) == before + 1
@@ -93,9 +94,17 @@ def test_a_running_segmentation_takes_in_the_synthesis(store: Path) -> None:
     assert all("syn" in case for case in cases.train)
 
 
+def test_a_held_out_phantom_never_trains(store: Path, make_case: Callable[[str, int], Case]) -> None:
+    make_case(f"phantom-{HELD_OUT}", HELD_OUT)
+    with pytest.raises(StoreError, match=f"phantom-{HELD_OUT} is reserved for evaluation"):
+        Cases(store, "synthesis")
+
+
 def test_held_out_seeds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=str(HELD_OUT)):
         prepare_phantoms(range(HELD_OUT - 1, HELD_OUT + 1), tmp_path)
+    with pytest.raises(StoreError, match="reserved for training"):
+        prepare_phantoms(range(3), tmp_path, held_out=True)
     assert not list(tmp_path.iterdir())
 
 
