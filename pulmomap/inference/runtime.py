@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
@@ -107,7 +108,8 @@ class OpenVinoRuntime:
 
         openvino = import_openvino()
         # OpenVINO would trace the network itself, twice more to check the trace: 10 times as long.
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO still reads traces best
             traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
         self._model = openvino.convert_model(traced, example_input=example)
         self._core = openvino.Core()
