@@ -62,7 +62,7 @@ def case_rows(measurements: Measurements) -> tuple[Row, ...]:
         ("Slices", str(volume.spatial_shape[0])),
         ("Matrix", f"{volume.spatial_shape[1]} x {volume.spatial_shape[2]}"),
         ("Spacing", f"{' x '.join(f'{value:.3g}' for value in volume.spacing)} mm (slice, row, column)"),
-        ("Axes towards", _orientation(volume)),
+        ("Axes point to", _orientation(volume)),
     ]
     instances = measurements.ncct.series.instances
     for title, keyword, form in _HEADER_FACTS if instances else ():

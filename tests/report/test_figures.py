@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ def pixel(image: Image.Image, plane: Plane, point: Vector) -> npt.NDArray[np.flo
     return np.asarray(np.asarray(image, dtype=float)[row - 1 : row + 2, column - 1 : column + 2].mean(axis=(0, 1)))
 
 
+@cache
+def standard() -> Panel:
+    """The pictures of the standard case; made once."""
+    return panels(make_case())[0]
+
+
 def close(view: View, centre: Vector = NODULE) -> Plane:
     return Plane(view, centre, CLOSE_MM, CLOSE_MM, 0.5)
 
@@ -50,7 +57,7 @@ def is_red(colour: npt.NDArray[Any]) -> bool:
 
 def test_artery_is_blue_at_its_place() -> None:
     """The tube behind the nodule: below it on the axial picture, right of it on the sagittal one."""
-    (panel,) = panels(make_case())
+    panel = standard()
     for view, row in zip(View, panel.rows, strict=True):
         syn, plane = row[2], close(view)
         assert syn.plain is not None
@@ -77,7 +84,7 @@ def test_vein_in_the_left_lung_is_red_on_the_right_of_the_picture() -> None:
 
 def test_rings_have_their_size() -> None:
     """The nodule's ring crosses the picture 8 mm from its centre; the region's is dashed at 25 mm."""
-    (panel,) = panels(make_case())
+    panel = standard()
     image, plane = panel.rows[0][1].image, close(View.AXIAL)
     row = np.asarray(image).astype(int)[image.height // 2]
     yellow = np.flatnonzero((row[:, 0] > 150) & (row[:, 0] - row[:, 2] > 70))
@@ -100,7 +107,7 @@ def test_a_nodule_without_diameter_gets_a_crosshair() -> None:
 
 
 def test_syn_cect_carries_the_warning_burnt_in() -> None:
-    for row in panels(make_case())[0].rows:
+    for row in standard().rows:
         for image in (row[2].image, row[2].plain):
             assert image is not None
             corner = np.asarray(image).astype(int)[-40:, : image.width // 2]
@@ -112,7 +119,7 @@ def test_syn_cect_carries_the_warning_burnt_in() -> None:
 
 def test_pixels_are_square_whatever_the_spacing() -> None:
     """The tube's width (12 mm) and length (120 mm, here cut by the picture) on the sagittal picture."""
-    image = panels(make_case())[0].rows[2][2].image
+    image = standard().rows[2][2].image
     plane = close(View.SAGITTAL)
     rgb = np.asarray(image).astype(int)
     row = int(plane.locate((*NODULE[:2], NODULE[2] - 40))[1] * image.height)
@@ -192,7 +199,7 @@ def test_overlay_covers_the_share_above_one_half() -> None:
 
 
 def test_same_picture_same_bytes(tmp_path: Path) -> None:
-    first, second = (as_webp(panels(make_case())[0].rows[1][2].image) for _ in range(2))
+    first, second = (as_webp(panel.rows[1][2].image) for panel in (standard(), panels(make_case())[0]))
     assert first == second
     (tmp_path / "a.webp").write_bytes(first)
     assert Image.open(tmp_path / "a.webp").size == (480, 480)
