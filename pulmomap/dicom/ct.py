@@ -1,153 +1,147 @@
-"""Syn-CECT as a CT series: one CT Image Storage object a source slice, on the source's own geometry."""
+"""The Syn-CECT as a CT series: one CT Image Storage object for each source slice, in the source's own place.
+
+Source: DICOM PS3.3 A.3 (CT Image IOD), C.7.6.1 (general image), C.8.2.1 (CT image), C.12.1 (SOP common).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 from pydicom.uid import CTImageStorage
 
-from pulmomap import __version__
 from pulmomap.case import SynCect
-from pulmomap.dicom.frames import Slice, slices_of
+from pulmomap.dicom.codes import CONTRAST_SYNTHESIS, SOURCE_IMAGE, private_scheme
+from pulmomap.dicom.frames import described
+from pulmomap.dicom.patient_study import allow_text, copy_attributes, copy_patient_and_study
 from pulmomap.dicom.provenance import (
-    MANUFACTURER,
-    MODEL_NAME,
-    SYNTHETIC,
-    contributing_equipment,
-    copy_patient_and_study,
+    SYNTHETIC_TEXT,
+    Role,
+    algorithm_name,
     file_meta,
     result_uid,
     series_number,
-    source_time,
+    set_equipment,
+    set_moment,
 )
+from pulmomap.dicom.sources import SourcePlane, decimals, source_planes
+from pulmomap.refusals import Flag
 
-ROLE = 1
-# What stays true of a synthetic image: how the scan it is computed from was made and how the patient lay.
-STILL_TRUE = (
-    "BodyPartExamined",
-    "PatientPosition",
-    "Laterality",
-    "ProtocolName",
-    "KVP",
-    "ConvolutionKernel",
-    "ReconstructionDiameter",
-    "DataCollectionDiameter",
-    "PositionReferenceIndicator",
-    "PatientOrientation",
-    "SliceLocation",
-    "LossyImageCompression",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-    "AcquisitionNumber",
-    "AcquisitionDate",
-    "AcquisitionTime",
-)
+# How the scan under the synthetic enhancement was made, with the functional group of an enhanced CT that says so.
+# Dose stays out: it was given once, and counting it twice is worse than not repeating it.
+_STILL_TRUE = {
+    "KVP": "CTXRayDetailsSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+    "ReconstructionDiameter": "CTReconstructionSequence",
+    "DataCollectionDiameter": "CTAcquisitionDetailsSequence",
+    "GantryDetectorTilt": "CTAcquisitionDetailsSequence",
+    "TableHeight": "CTAcquisitionDetailsSequence",
+    "PatientPosition": "",
+    "BodyPartExamined": "",
+    "ProtocolName": "",
+    "ScanOptions": "",
+    "AcquisitionNumber": "",
+    "AcquisitionDate": "",
+    "AcquisitionTime": "",
+    "PositionReferenceIndicator": "",
+    "SliceLocation": "",
+}
+_TYPE_2 = ("KVP", "AcquisitionNumber", "PositionReferenceIndicator", "PatientPosition")
+_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_WINDOWS = (("Contrast", 100, 700), ("Mediastinum", 40, 400), ("Lung", -600, 1500))
+"""Explanation, centre and width (HU); viewers open with the first."""
 
 
 def synthetic_ct(syn: SynCect) -> Iterator[Dataset]:
-    """The slices of the Syn-CECT in the order of the volume, pixels included.
+    """The images of the Syn-CECT with their pixels, in the order of the volume's slices.
 
-    Marked as DICOM asks for images that no scanner made: ImageType DERIVED, SyntheticData (0008,001C) YES, source
-    images and derivation named, no contrast agent claimed (DICOM PS3.3 C.7.6.1.1.2, C.12.1, CP-2078).
+    Stored values are HU. Every image says that it is synthetic (ImageType DERIVED, Synthetic Data YES, series
+    description) and which image, network and weights it was made from; none claims that contrast agent was given.
+
+    Raises:
+        ValueError: if the volume does not lie on the series' grid or does not hold whole HU of 16 bits.
     """
-    series = syn.ncct.series
-    planes = slices_of(series.instances)
-    order = _in_volume_order(planes, syn)
-    for number, plane in enumerate(order, start=1):
-        image = _header(syn, plane, number)
-        pixels = np.ascontiguousarray(syn.volume.array[number - 1], dtype="<i2")
-        image.PixelData = pixels.tobytes()
-        image.SmallestImagePixelValue, image.LargestImagePixelValue = int(pixels.min()), int(pixels.max())
-        yield image
+    if syn.volume.dtype != np.int16:
+        raise ValueError(f"a Syn-CECT holds int16 HU, not {syn.volume.dtype}")
+    for number, source in enumerate(source_planes(syn.ncct.series, syn.volume), start=1):
+        yield _image(syn, source, number, syn.volume.array[number - 1])
 
 
-def _in_volume_order(planes: tuple[Slice, ...], syn: SynCect) -> list[Slice]:
-    """The source plane of each slice of the volume: the one at its position."""
-    normal = syn.volume.affine[:3, 0]
-    return sorted(planes, key=lambda plane: float(np.dot(plane.position, normal)))
-
-
-def _header(syn: SynCect, plane: Slice, number: int) -> Dataset:
-    series = syn.ncct.series
-    source = series.instances[plane.instance].header
+def _image(syn: SynCect, source: SourcePlane, number: int, hu: NDArray[np.int16]) -> Dataset:
     image = Dataset()
-    instance_uid = result_uid(series, f"ct {number}", syn.model)
-    image.file_meta = file_meta(CTImageStorage, instance_uid)
-    copy_patient_and_study(source, image)
-    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, instance_uid
-    image.Modality, image.ImageType = "CT", ["DERIVED", "SECONDARY", "AXIAL", "SYNTHETIC"]
-    image.SyntheticData = "YES"
-    image.SeriesInstanceUID = result_uid(series, "ct", syn.model)
-    image.SeriesNumber = series_number(source, ROLE)
-    image.SeriesDescription = f"Syn-CECT {SYNTHETIC}"
-    image.InstanceNumber = number
-    image.FrameOfReferenceUID = series.frame_of_reference_uid
-    image.SeriesDate, image.SeriesTime = image.ContentDate, image.ContentTime = source_time(source)
-    image.InstanceCreationDate, image.InstanceCreationTime = source_time(source)
-    image.Manufacturer, image.ManufacturerModelName = MANUFACTURER, MODEL_NAME
-    image.SoftwareVersions, image.DeviceSerialNumber = __version__, syn.model.digest[:16]
-    image.BurnedInAnnotation = "NO"
-    image.ContributingEquipmentSequence = contributing_equipment(syn.model)
-    for keyword in STILL_TRUE:
-        if source.get(keyword) not in (None, ""):
-            image[keyword] = source[keyword]
-    for keyword in ("KVP", "AcquisitionNumber", "PositionReferenceIndicator"):
-        if keyword not in image:
-            setattr(image, keyword, "" if keyword == "PositionReferenceIndicator" else None)
-    _derivation(image, syn, source, plane)
-    _pixels(image, source, plane)
+    copy_patient_and_study(source.header, image)
+    _identify(image, syn, number)
+    _derive(image, syn, source)
+    _acquire(image, source)
+    _place(image, source)
+    _show(image, hu)
+    image.file_meta = file_meta(image)
     return image
 
 
-def _derivation(image: Dataset, syn: SynCect, source: Dataset, plane: Slice) -> None:
+def _identify(image: Dataset, syn: SynCect, number: int) -> None:
+    series, first = syn.ncct.series, syn.ncct.series.instances[0].header
+    image.SOPClassUID = CTImageStorage
+    image.SOPInstanceUID = result_uid(series, [syn.model], Role.SYN_CECT, "slice", str(number))
+    image.SeriesInstanceUID = result_uid(series, [syn.model], Role.SYN_CECT)
+    image.FrameOfReferenceUID = series.frame_of_reference_uid
+    image.Modality = "CT"
+    image.SeriesNumber, image.InstanceNumber = series_number(first, Role.SYN_CECT), number
+    image.SeriesDescription = f"Syn-CECT {SYNTHETIC_TEXT}"
+    set_moment(image, first)
+    set_equipment(image, first, [syn.model])
+    allow_text(image, syn.model.trained_on)
+
+
+def _derive(image: Dataset, syn: SynCect, source: SourcePlane) -> None:
+    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    image.SyntheticData = "YES"
+    image.ImageComments = SYNTHETIC_TEXT
+    image.BurnedInAnnotation = "NO"
     image.DerivationDescription = (
-        f"Synthetic contrast enhancement computed from a non-contrast CT by PulmoMAP {syn.model.name} "
-        f"{syn.model.version}; no contrast agent was given. {syn.model.trained_on}"
+        f"Contrast enhancement synthesised from a non-contrast CT by {algorithm_name(syn.model)} {syn.model.version}; "
+        f"no contrast agent was given. {syn.model.trained_on}"
     )[:1024]
-    image.ImageComments = f"{SYNTHETIC}. Research use."
-    # The enhancement that the network predicts is added to the source, pixel by pixel.
-    image.DerivationCodeSequence = [_code(codes.DCM.PixelByPixelAddition)]
-    reference = Dataset()
-    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
-    if int(source.get("NumberOfFrames") or 1) > 1:
-        reference.ReferencedFrameNumber = plane.frame + 1
-    reference.PurposeOfReferenceCodeSequence = [_code(codes.DCM.SourceImageForImageProcessingOperation)]
+    image.DerivationCodeSequence = [CONTRAST_SYNTHESIS]
+    image.CodingSchemeIdentificationSequence = [private_scheme()]
+    reference = source.reference()
+    reference.PurposeOfReferenceCodeSequence = [SOURCE_IMAGE]
     image.SourceImageSequence = [reference]
+    _copy_lossy(image, source.header, Flag.LOSSY_COMPRESSION in syn.ncct.flags)
 
 
-def _code(concept: Code) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator = concept.value, concept.scheme_designator
-    item.CodeMeaning = concept.meaning
-    return item
+def _copy_lossy(image: Dataset, header: Dataset, known: bool) -> None:
+    """Once lossy, always lossy (PS3.3 C.7.6.1.1.5)."""
+    copy_attributes(header, image, _LOSSY)
+    if known:
+        image.LossyImageCompression = "01"
 
 
-def _pixels(image: Dataset, source: Dataset, plane: Slice) -> None:
-    geometry = {
-        "ImagePositionPatient": [_decimal(value) for value in plane.position],
-        "ImageOrientationPatient": [_decimal(value) for value in plane.orientation],
-        "PixelSpacing": [_decimal(value) for value in plane.pixel_spacing],
-        "SliceThickness": _decimal(plane.thickness) if plane.thickness is not None else "",
-    }
-    for keyword, value in geometry.items():
-        # The source's own decimal strings, where it has them: a number read and written again may differ in a digit.
-        if keyword in source:
-            image[keyword] = source[keyword]
-        else:
-            setattr(image, keyword, value)
-    image.Rows, image.Columns = plane.rows, plane.columns
+def _acquire(image: Dataset, source: SourcePlane) -> None:
+    for keyword, macro in _STILL_TRUE.items():
+        holder = described(source.header, source.plane.frame, macro) if macro else source.header
+        copy_attributes(holder, image, [keyword])
+    for keyword in _TYPE_2:
+        if keyword not in image:
+            setattr(image, keyword, None)
+
+
+def _place(image: Dataset, source: SourcePlane) -> None:
+    plane = source.plane
+    image.ImagePositionPatient = decimals(plane.position)
+    image.ImageOrientationPatient = decimals(plane.orientation)
+    image.PixelSpacing = decimals(plane.pixel_spacing)
+    image.SliceThickness = None if plane.thickness is None else decimals([plane.thickness])[0]
+
+
+def _show(image: Dataset, hu: NDArray[np.int16]) -> None:
+    image.Rows, image.Columns = hu.shape
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
     image.RescaleIntercept, image.RescaleSlope, image.RescaleType = "0", "1", "HU"
-    image.WindowCenter, image.WindowWidth = ["100", "40"], ["700", "400"]
-    image.WindowCenterWidthExplanation = ["CONTRAST", "SOFT TISSUE"]
-
-
-def _decimal(value: float) -> str:
-    """The shortest decimal string of at most 16 characters that reads back as the same number, or the nearest."""
-    text = repr(float(value))
-    return text if len(text) <= 16 else next(t for t in (f"{value:.{n}g}" for n in range(15, 0, -1)) if len(t) <= 16)
+    image.WindowCenterWidthExplanation = [name for name, _, _ in _WINDOWS]
+    image.WindowCenter = [str(centre) for _, centre, _ in _WINDOWS]
+    image.WindowWidth = [str(width) for _, _, width in _WINDOWS]
+    image.PixelData = hu.astype("<i2").tobytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pulmomap.dicom.nodule_rtstruct import read_structure_set
 from pulmomap.dicom.nodule_seg import read_segmentation
 from pulmomap.dicom.nodule_sr import read_report
 from pulmomap.dicom.nodule_trust import Claim, DistrustError, Points, Target
+from pulmomap.dicom.provenance import derive_uid
 from pulmomap.refusals import Flag
 
 _ORDER = ("DICOM SEG", "RTSTRUCT", "TID 1500 SR")
@@ -155,11 +155,6 @@ def _nodule(found: _Found, number: int, series: SelectedSeries) -> Nodule:
         diameter=found.claim.diameter,
         source=found.source,
         tracking_uid=found.claim.tracking_uid
-        or _derive_uid("nodule", series.series_uid, found.source, f"{x:.2f} {y:.2f} {z:.2f}"),
+        or derive_uid("nodule", series.series_uid, found.source, f"{x:.2f} {y:.2f} {z:.2f}"),
         source_sop=found.sop,
     )
-
-
-def _derive_uid(*parts: str) -> str:
-    """A UID that the same parts always give (DICOM PS3.5 B.2: 2.25. and a number of 128 bits)."""
-    return f"2.25.{int.from_bytes(hashlib.sha256('|'.join(parts).encode()).digest()[:16], 'big')}"

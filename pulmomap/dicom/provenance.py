@@ -1,140 +1,158 @@
-"""Where a result comes from: UIDs, dates, equipment, algorithm. The same input gives the same bytes.
+"""Where a result comes from: identity, time and equipment. The same input gives the same bytes.
 
-Nothing here reads the clock or draws a random number. Dates and times are those of the source images; UIDs are derived
-from the job (series UID and the set of its instances) and the weights that took part.
+Nothing here reads the clock or draws a random number. UIDs are functions of the input and the models, dates and times
+are those of the source.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
+from enum import IntEnum
 
 from highdicom import AlgorithmIdentificationSequence
+from highdicom.sr import CodedConcept
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pulmomap import __version__
 from pulmomap.case import ModelIdentity, SelectedSeries
+from pulmomap.dicom.codes import ACQUISITION_EQUIPMENT, ARTIFICIAL_INTELLIGENCE, PROCESSING_EQUIPMENT
+from pulmomap.dicom.header import OWN_NAME, integer, text
 
-MANUFACTURER = "PulmoMAP"
-MODEL_NAME = "PulmoMAP"
-CREATOR = "PulmoMAP^Algorithm"
-SYNTHETIC = "SYNTHETIC - not for diagnosis"
-# 2.25 + the SHA-256 based number of this name: who wrote the file, in every file the same.
-IMPLEMENTATION_NAME = "PULMOMAP"
+SYNTHETIC_TEXT = "SYNTHETIC - not for diagnosis"
+RESEARCH_TEXT = "Research use only, not for clinical decisions."
+CREATOR_NAME = f"{OWN_NAME}^Algorithm"
 
-# DICOM PS3.3 C.7.1.1 and C.7.2.1/C.7.2.2: what a new series of an old study repeats. Type 2 attributes may be empty.
-PATIENT_AND_STUDY_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-)
-PATIENT_AND_STUDY_TYPE_3 = (
-    "SpecificCharacterSet",
-    "TimezoneOffsetFromUTC",
-    "IssuerOfPatientID",
-    "OtherPatientIDs",
-    "PatientComments",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "StudyDescription",
-    "PatientAge",
-    "PatientSize",
-    "PatientWeight",
-)
+_LARGEST_SERIES_NUMBER = 2**31 - 1  # of an integer string, DICOM PS3.5 6.2
+_UNKNOWN_MOMENT = ("19000101", "000000")
+_DATE = re.compile(r"\d{8}")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
+
+
+class Role(IntEnum):
+    """What a result is. The value goes into the series number."""
+
+    SYN_CECT = 1
+    VESSELS = 2
+    MEASUREMENTS = 3
 
 
 def derive_uid(*parts: str) -> str:
-    """A UID that the same parts always give (DICOM PS3.5 B.2: 2.25. and a number of 128 bits)."""
-    return f"2.25.{int.from_bytes(hashlib.sha256('|'.join(parts).encode()).digest()[:16], 'big')}"
+    """A UID that the same parts always give: 2.25. and 128 bits of their SHA-256 (DICOM PS3.5 B.2).
+
+    Parts are joined by a character that none may hold, so that ("a", "bc") and ("ab", "c") differ.
+    """
+    joined = "\0".join(parts)
+    if joined.count("\0") != len(parts) - 1:
+        raise ValueError("a part of a UID must not hold a null character")
+    return f"2.25.{int.from_bytes(hashlib.sha256(joined.encode()).digest()[:16], 'big')}"
 
 
-def result_uid(series: SelectedSeries, role: str, *models: ModelIdentity) -> str:
-    """The UID of a result: of the job, the application, the weights and the part it plays."""
-    return derive_uid(series.key, __version__, *(model.digest for model in models), role)
+def result_uid(series: SelectedSeries, models: Iterable[ModelIdentity], role: Role, *parts: str) -> str:
+    """The UID of a result: of its input, the weights and the software, never of its pixels.
+
+    The pixels differ by rounding between CPU and GPU; the same scan processed again elsewhere is the same result.
+
+    Args:
+        series: the input.
+        models: every network that took part.
+        role: what the result is.
+        *parts: what else makes a different result (layout, slice number, nodules).
+    """
+    return derive_uid(series.key, __version__, *(model.digest for model in models), role.name, *parts)
 
 
-def series_number(header: Dataset, role: int) -> int:
-    """The source's series number with two digits appended, so that results sort beside it; 9000 + role without one."""
-    source = header.get("SeriesNumber")
-    if source is None or not 0 <= int(source) < 10_000:
+def series_number(header: Dataset, role: Role) -> int:
+    """The source's series number with two digits for the role, so that results sort beside it; else 9000 + role."""
+    source = integer(header, "SeriesNumber")
+    if source is None or not 0 < source <= _LARGEST_SERIES_NUMBER // 100 - 1:
         return 9000 + role
-    return int(source) * 100 + role
+    return source * 100 + role
 
 
-def source_time(header: Dataset) -> tuple[str, str]:
-    """Date and time (DA, TM) of the source, from the nearest attribute that has them; an epoch where none has."""
+def moment(header: Dataset) -> tuple[str, str]:
+    """Date (DA) and time (TM) of the source: of its content, acquisition, series or study, the first that is stated.
+
+    A date without a time gets midnight. A source without any date gets 1 January 1900, as results must have one.
+    """
     for stem in ("Content", "Acquisition", "Series", "Study"):
-        date, time = str(header.get(f"{stem}Date") or ""), str(header.get(f"{stem}Time") or "")
-        if date:
-            return date, time or "000000"
-    return "19000101", "000000"
+        date, time = text(header, f"{stem}Date"), text(header, f"{stem}Time")
+        if _DATE.fullmatch(date):
+            return date, time if _TIME.fullmatch(time) else _UNKNOWN_MOMENT[1]
+    return _UNKNOWN_MOMENT
 
 
-def copy_patient_and_study(header: Dataset, target: Dataset) -> None:
-    """Repeat who and which study it is, exactly as the source says it; never invent a value."""
-    for keyword in PATIENT_AND_STUDY_TYPE_3:
-        if header.get(keyword) not in (None, ""):
-            target[keyword] = header[keyword]
-    for keyword in PATIENT_AND_STUDY_TYPE_2:
-        if keyword in header:
-            target[keyword] = header[keyword]
-        else:
-            setattr(target, keyword, "")
-    target.StudyInstanceUID = header.StudyInstanceUID
+def set_moment(result: Dataset, header: Dataset) -> None:
+    """Set every date and time of a result to the source's; drop the optional ones, which would tell the clock."""
+    date, time = moment(header)
+    result.SeriesDate = result.ContentDate = date
+    result.SeriesTime = result.ContentTime = time
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
+        if keyword in result:
+            delattr(result, keyword)
 
 
-def set_source_times(result: Dataset, header: Dataset) -> None:
-    """Replace every date and time that was read from the clock by the source's."""
-    date, time = source_time(header)
-    result.ContentDate, result.ContentTime = date, time
-    result.InstanceCreationDate, result.InstanceCreationTime = date, time
-    result.SeriesDate, result.SeriesTime = date, time
-    for item in result.get("ContributingEquipmentSequence", ()):
-        item.pop("ContributionDateTime", None)
+def set_equipment(result: Dataset, header: Dataset, models: Iterable[ModelIdentity]) -> None:
+    """Say what made a result: this software, the networks with their weights, and the scanner (PS3.3 C.7.5, C.12.1)."""
+    models = tuple(models)
+    result.Manufacturer, result.ManufacturerModelName = OWN_NAME, OWN_NAME
+    result.SoftwareVersions = __version__
+    result.DeviceSerialNumber = models[-1].digest[:16]
+    result.ContributingEquipmentSequence = [*(_network(model) for model in models), *_scanner(header)]
+    result.ContentQualification = "RESEARCH"
 
 
-def file_meta(sop_class: str, sop_instance: str) -> FileMetaDataset:
-    """The file meta information of a result (DICOM PS3.10 7.1)."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(sop_class)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance)
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(derive_uid("implementation"))
-    meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    return meta
+def algorithm_name(model: ModelIdentity) -> str:
+    """The name of a network in results."""
+    return f"{OWN_NAME} {model.name}"
 
 
-def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
-    """The network that made a result, with the weights' hash (DICOM PS3.3 10.16)."""
+def algorithm_identification(model: ModelIdentity) -> AlgorithmIdentificationSequence:
+    """Which network made a segment (DICOM PS3.3 10.16)."""
     return AlgorithmIdentificationSequence(
-        name=f"PulmoMAP {model.name}",
-        family=codes.DCM.ArtificialIntelligence,
+        name=algorithm_name(model),
+        family=ARTIFICIAL_INTELLIGENCE,
         version=model.version,
-        source=MANUFACTURER,
+        source=OWN_NAME,
         parameters={"weights-sha256": model.digest},
     )
 
 
-def contributing_equipment(*models: ModelIdentity) -> list[Dataset]:
-    """The application and each network as equipment that contributed (DICOM PS3.3 C.12.1)."""
-    items = []
-    for model in models:
-        item = Dataset()
-        purpose = Dataset()
-        purpose.CodeValue, purpose.CodingSchemeDesignator = "109102", "DCM"
-        purpose.CodeMeaning = "Processing Equipment"
-        item.PurposeOfReferenceCodeSequence = [purpose]
-        item.Manufacturer = MANUFACTURER
-        item.ManufacturerModelName = f"PulmoMAP {model.name}"
-        item.SoftwareVersions = [__version__, model.version]
-        item.ContributionDescription = f"weights sha256 {model.digest}"
-        items.append(item)
-    return items
+def file_meta(result: Dataset) -> FileMetaDataset:
+    """The file meta information of a result (DICOM PS3.10 7.1), in every file the same but for its own UIDs."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = result.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(derive_uid("implementation class", OWN_NAME))
+    meta.ImplementationVersionName = f"PULMOMAP_{__version__}"[:16]
+    return meta
+
+
+def _network(model: ModelIdentity) -> Dataset:
+    item = _equipment(PROCESSING_EQUIPMENT, OWN_NAME)
+    item.ManufacturerModelName = algorithm_name(model)[:64]
+    item.SoftwareVersions = [__version__, model.version]
+    item.ContributionDescription = f"Weights SHA-256 {model.digest}. {model.trained_on}"[:1024]
+    return item
+
+
+def _scanner(header: Dataset) -> list[Dataset]:
+    manufacturer = text(header, "Manufacturer")
+    if not manufacturer:
+        return []
+    item = _equipment(ACQUISITION_EQUIPMENT, manufacturer)
+    if text(header, "ManufacturerModelName"):
+        item.ManufacturerModelName = text(header, "ManufacturerModelName")
+    return [item]
+
+
+def _equipment(purpose: CodedConcept, manufacturer: str) -> Dataset:
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [purpose]
+    item.Manufacturer = manufacturer
+    return item

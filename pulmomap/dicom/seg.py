@@ -1,7 +1,11 @@
-"""Arteries and veins as a DICOM Segmentation on the source's own grid."""
+"""Arteries and veins as a DICOM SEG in the source's own places.
+
+Source: DICOM PS3.3 A.51 and C.8.20 (segmentation), C.7.6.16 (functional groups), C.7.6.17 (dimensions).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,125 +17,155 @@ from pydicom import Dataset
 from pulmomap import __version__
 from pulmomap.case import Vessel, VesselMap
 from pulmomap.dicom.codes import ANATOMICAL_STRUCTURE, VESSELS
-from pulmomap.dicom.frames import slices_of
+from pulmomap.dicom.header import OWN_NAME
+from pulmomap.dicom.patient_study import PATIENT_AND_STUDY, allow_text, copy_patient_and_study
 from pulmomap.dicom.provenance import (
-    CREATOR,
-    MANUFACTURER,
-    MODEL_NAME,
-    algorithm,
-    contributing_equipment,
+    CREATOR_NAME,
+    Role,
+    algorithm_identification,
     derive_uid,
     file_meta,
     result_uid,
     series_number,
-    set_source_times,
+    set_equipment,
+    set_moment,
 )
+from pulmomap.dicom.sources import SourcePlane, decimals, source_planes
 
-ROLE = 2
 Layout = Literal["BINARY", "LABELMAP"]
-# The convention of lung radiology: what carries venous blood, the pulmonary artery, is blue; the vein is red.
-COLOURS = {Vessel.ARTERY: (49, 130, 255), Vessel.VEIN: (230, 57, 53)}
+
+COLOURS = {Vessel.ARTERY: (64, 132, 255), Vessel.VEIN: (240, 70, 70)}
+"""sRGB. Pulmonary arteries are blue and veins red, as in atlases of the lung: the arteries carry deoxygenated blood."""
 
 
 def vessel_segmentation(vessels: VesselMap, layout: Layout = "BINARY") -> Segmentation | None:
-    """The vessel map as a SEG with one segment for each vessel that is there.
+    """The vessel map as a SEG: segment 1 pulmonary artery, segment 2 pulmonary vein.
+
+    Both segments are always described, so that a number always means the same; frames without a vessel are left out.
 
     Args:
-        vessels: the map; its grid is the series' own.
-        layout: BINARY, which viewers show today, or LABELMAP (a hundredth of the size).
+        vessels: the map, on the grid of its series.
+        layout: BINARY (every viewer) or LABELMAP (one frame a slice; few viewers yet).
 
     Returns:
-        The object; None for an empty map, for a SEG without frames is not valid. Segment numbers are those of
-        :func:`segments_of`.
+        The object, uncompressed; None for a map without any vessel, as a SEG must have a frame.
+
+    Raises:
+        ValueError: if the map does not lie on the series' grid or holds other values than those of Vessel.
     """
-    numbers = segments_of(vessels)
-    if not numbers:
+    labels = _labels(vessels)
+    if not labels.any():
         return None
     series, models = vessels.ncct.series, (vessels.syn.model, vessels.model)
-    sources = _sources(vessels)
-    instance_uid = result_uid(series, f"seg {layout} 1", *models)
+    sources = source_planes(series, vessels.labels)
+    orientation = sources[0].plane.orientation
+    images = [_image_header(one, number, vessels, orientation) for number, one in enumerate(sources, start=1)]
+    first = series.instances[0].header
     segmentation = Segmentation(
-        source_images=sources,
-        pixel_array=_by_frame(vessels, numbers),
+        source_images=images,
+        pixel_array=labels,
         segmentation_type=SegmentationTypeValues[layout],
-        segment_descriptions=[_description(vessels, vessel, number) for vessel, number in numbers.items()],
-        series_instance_uid=result_uid(series, f"seg {layout}", *models),
-        series_number=series_number(sources[0], ROLE),
-        sop_instance_uid=instance_uid,
+        segment_descriptions=[_description(vessel, vessels) for vessel in Vessel],
+        series_instance_uid=result_uid(series, models, Role.VESSELS, layout),
+        series_number=series_number(first, Role.VESSELS),
+        sop_instance_uid=result_uid(series, models, Role.VESSELS, layout, "instance"),
         instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
+        manufacturer=OWN_NAME,
+        manufacturer_model_name=OWN_NAME,
         software_versions=__version__,
         device_serial_number=vessels.model.digest[:16],
-        content_label="PA_AND_PV",
-        content_description="Pulmonary arteries and veins, research use only",
-        content_creator_name=CREATOR,
-        series_description="Pulmonary arteries and veins (PulmoMAP, research)",
+        content_label="PULMONARYVESSELS",
+        content_description="Pulmonary arteries and veins from a non-contrast CT",
+        content_creator_name=CREATOR_NAME,
+        series_description="Pulmonary arteries and veins - research use only",
         omit_empty_frames=True,
     )
-    _make_deterministic(segmentation, vessels, instance_uid)
+    _refer_to_frames(segmentation, {image.SOPInstanceUID: one for image, one in zip(images, sources, strict=True)})
+    _finish(segmentation, vessels)
     return segmentation
 
 
-def segments_of(vessels: VesselMap) -> dict[Vessel, int]:
-    """Segment number of each vessel that the map holds; consecutive from 1, as the standard asks."""
-    present = np.bincount(vessels.labels.array.ravel(), minlength=max(Vessel) + 1)
-    return {vessel: number for number, vessel in enumerate((v for v in Vessel if present[v]), start=1)}
-
-
 def tracking_uid(vessels: VesselMap, vessel: Vessel) -> str:
-    """What follows a vessel through SEG and SR."""
-    return result_uid(vessels.ncct.series, f"segment {vessel.name}", vessels.syn.model, vessels.model)
+    """The UID that follows a vessel's segment into other objects."""
+    return result_uid(vessels.ncct.series, (vessels.syn.model, vessels.model), Role.VESSELS, "segment", vessel.name)
 
 
-def _sources(vessels: VesselMap) -> list[Dataset]:
-    """The source headers under one frame of reference (see MIXED_FRAME_OF_REFERENCE)."""
-    headers = []
-    for instance in vessels.ncct.series.instances:
-        header = Dataset(instance.header)
-        header.FrameOfReferenceUID = vessels.ncct.series.frame_of_reference_uid
-        # Type 2 attributes that a de-identified source may lack, which highdicom expects to read.
-        for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID"):
-            if keyword not in header:
-                setattr(header, keyword, "")
-        headers.append(header)
-    return headers
+def _labels(vessels: VesselMap) -> NDArray[np.uint8]:
+    labels = vessels.labels.array
+    if labels.dtype != np.uint8 or labels.max(initial=0) > max(Vessel):
+        raise ValueError(f"a vessel map holds uint8 values up to {max(Vessel):d}, not {labels.dtype} {labels.max()}")
+    return labels
 
 
-def _by_frame(vessels: VesselMap, numbers: dict[Vessel, int]) -> NDArray[np.uint8]:
-    """Segment numbers in the order of the source's frames, so that every frame keeps its plane's exact position."""
-    table = np.zeros(256, dtype=np.uint8)
-    for vessel, number in numbers.items():
-        table[vessel] = number
-    labels = table[vessels.labels.array]
-    planes = slices_of(vessels.ncct.series.instances)
-    normal = vessels.labels.affine[:3, 0]
-    order = np.argsort([float(np.dot(plane.position, normal)) for plane in planes])
-    return labels[np.argsort(order)]
+def _image_header(source: SourcePlane, number: int, vessels: VesselMap, orientation: Sequence[float]) -> Dataset:
+    """A slice as highdicom reads it: a single-frame image with nothing but what is needed.
+
+    All have one frame of reference and one orientation, as highdicom asks, even where de-identification gave each slice
+    a frame of its own or cosines differ in the last digit. Frames of a multi-frame image get stand-in UIDs, which
+    :func:`_refer_to_frames` replaces.
+    """
+    series = vessels.ncct.series
+    image = Dataset()
+    image.StudyInstanceUID, image.SeriesInstanceUID = series.study_uid, series.series_uid
+    image.SOPClassUID = source.class_uid
+    image.SOPInstanceUID = (
+        source.instance_uid if source.frame_number is None else derive_uid("frame", source.instance_uid, str(number))
+    )
+    image.Modality = "CT"
+    image.FrameOfReferenceUID = series.frame_of_reference_uid
+    image.Rows, image.Columns = source.plane.rows, source.plane.columns
+    image.ImagePositionPatient = decimals(source.plane.position)
+    image.ImageOrientationPatient = decimals(orientation)
+    image.PixelSpacing = decimals(source.plane.pixel_spacing)
+    spacing = vessels.labels.spacing[0]
+    (image.SliceThickness,) = decimals([source.plane.thickness or spacing])
+    (image.SpacingBetweenSlices,) = decimals([spacing])
+    # Filled by copy_patient_and_study afterwards; highdicom only has to find them.
+    for keyword in PATIENT_AND_STUDY:
+        setattr(image, keyword, None)
+    return image
 
 
-def _description(vessels: VesselMap, vessel: Vessel, number: int) -> SegmentDescription:
+def _description(vessel: Vessel, vessels: VesselMap) -> SegmentDescription:
     return SegmentDescription(
-        segment_number=number,
+        segment_number=int(vessel),
         segment_label=vessel.title,
         segmented_property_category=ANATOMICAL_STRUCTURE,
         segmented_property_type=VESSELS[vessel],
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm(vessels.model),
+        algorithm_identification=algorithm_identification(vessels.model),
         tracking_uid=tracking_uid(vessels, vessel),
         tracking_id=vessel.title,
         display_color=CIELabColor.from_rgb(*COLOURS[vessel]),
     )
 
 
-def _make_deterministic(segmentation: Segmentation, vessels: VesselMap, instance_uid: str) -> None:
-    """Replace what highdicom reads from the clock or draws at random."""
-    set_source_times(segmentation, vessels.ncct.series.instances[0].header)
-    organization = derive_uid(instance_uid, "dimensions")
+def _refer_to_frames(segmentation: Segmentation, sources: dict[str, SourcePlane]) -> None:
+    """Replace stand-ins for frames by references to their multi-frame image."""
+    if all(source.frame_number is None for source in sources.values()):
+        return
+    for frame in segmentation.PerFrameFunctionalGroupsSequence:
+        for item in frame.DerivationImageSequence[0].SourceImageSequence:
+            item.update(sources[item.ReferencedSOPInstanceUID].reference())
+    whole = {one.instance_uid: one for one in sources.values()}
+    references = []
+    for source in whole.values():
+        reference = source.reference()
+        del reference.ReferencedFrameNumber
+        references.append(reference)
+    segmentation.SourceImageSequence = references
+    segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
+
+
+def _finish(segmentation: Segmentation, vessels: VesselMap) -> None:
+    """Say whose it is, and replace what highdicom draws at random or reads from the clock."""
+    first = vessels.ncct.series.instances[0].header
+    copy_patient_and_study(first, segmentation)
+    set_moment(segmentation, first)
+    set_equipment(segmentation, first, (vessels.syn.model, vessels.model))
+    allow_text(segmentation, vessels.syn.model.trained_on, vessels.model.trained_on)
+    organization = derive_uid(segmentation.SOPInstanceUID, "dimensions")
     segmentation.DimensionOrganizationSequence[0].DimensionOrganizationUID = organization
     for index in segmentation.DimensionIndexSequence:
         index.DimensionOrganizationUID = organization
-    segmentation.ContributingEquipmentSequence = contributing_equipment(vessels.syn.model, vessels.model)
-    transfer_syntax = segmentation.file_meta.TransferSyntaxUID
-    segmentation.file_meta = file_meta(segmentation.SOPClassUID, instance_uid)
-    segmentation.file_meta.TransferSyntaxUID = transfer_syntax
+    segmentation.file_meta = file_meta(segmentation)

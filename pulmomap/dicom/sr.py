@@ -1,265 +1,176 @@
-"""Measurements as a DICOM SR: Imaging Measurement Report, TID 1500 (DICOM PS3.16).
+"""The measurements as a DICOM SR: an Imaging Measurement Report (TID 1500) with one group for each nodule.
 
-One measurement group a nodule and vessel (TID 1411, referring to the vessel's segment), and one for the nodule itself
-(TID 1501). Every group has a coordinate on the nodule's slice, for a viewer that lists groups goes blank on one without.
-What could not be measured (no vessel in the map, no diameter known) is left out, never written as a number.
+Source: DICOM PS3.16 TID 1500, 1501, 300, 320, 1004; PS3.3 A.35.13 (Comprehensive 3D SR), C.17 (SR document).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 from highdicom.seg import Segmentation
 from highdicom.sr import (
-    AlgorithmIdentification,
+    CodeContentItem,
     CodedConcept,
     Comprehensive3DSR,
-    CoordinatesForMeasurement,
+    ContainerContentItem,
+    ContentSequence,
     DeviceObserverIdentifyingAttributes,
-    FindingSite,
-    GraphicTypeValues,
     LanguageOfContentItemAndDescendants,
-    Measurement,
-    MeasurementReport,
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
-    ReferencedSegment,
-    SourceImageForMeasurement,
-    SourceSeriesForSegmentation,
-    TrackingIdentifier,
-    VolumetricROIMeasurementsAndQualitativeEvaluations,
+    RelationshipTypeValues,
+    TextContentItem,
 )
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from pulmomap import __version__
-from pulmomap.case import Instance, Measurements, Nodule, NoduleMeasurement, VesselNeighbourhood
-from pulmomap.dicom import codes as own
-from pulmomap.dicom.frames import Slice, slices_of
+from pulmomap.case import Measurements, ModelIdentity
+from pulmomap.dicom.codes import (
+    COMMENT,
+    CT_OF_CHEST,
+    ENGLISH,
+    FINDING,
+    NO_NODULE,
+    QUALITATIVE_EVALUATIONS,
+    private_scheme,
+)
+from pulmomap.dicom.header import OWN_NAME
+from pulmomap.dicom.patient_study import PATIENT_AND_STUDY, allow_text, copy_patient_and_study
 from pulmomap.dicom.provenance import (
-    CREATOR,
-    MANUFACTURER,
-    MODEL_NAME,
-    algorithm,
-    contributing_equipment,
+    RESEARCH_TEXT,
+    Role,
+    algorithm_name,
     derive_uid,
     file_meta,
     result_uid,
     series_number,
-    set_source_times,
+    set_equipment,
+    set_moment,
 )
-from pulmomap.dicom.seg import segments_of
-
-ROLE = 3
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A nodule on the slice nearest its centre.
-
-    Attributes:
-        instance: the image. frame: its frame number from 1, None for a single-frame image.
-        centre: (column, row), where 0.5, 0.5 is the centre of the first pixel (DICOM PS3.3 C.18.6).
-        column_mm: width of a pixel.
-    """
-
-    instance: Instance
-    frame: int | None
-    centre: tuple[float, float]
-    column_mm: float
-    columns: int
+from pulmomap.dicom.sources import source_planes
+from pulmomap.dicom.sr_nodule import nodule_group
 
 
 def measurement_report(measurements: Measurements, segmentation: Segmentation | None) -> Comprehensive3DSR:
-    """The report of a case; valid also without any nodule, and it then says so.
+    """The report of a case: one measurement group for each nodule, or the statement that there is none.
 
     Args:
         measurements: of the case.
-        segmentation: the vessel map's SEG, None for an empty map.
+        segmentation: the vessels' SEG, which the vessel measurements refer to; None for an empty map.
+
+    Returns:
+        A complete, preliminary, unverified document. What is not known (a diameter, the distance to a vessel that the
+        map does not hold) is left out.
+
+    Raises:
+        ValueError: if the vessel map does not lie on the series' grid.
     """
-    series, models = measurements.ncct.series, (measurements.syn.model, measurements.vessels.model)
-    header = series.instances[0].header
-    groups: list[MeasurementsAndQualitativeEvaluations | VolumetricROIMeasurementsAndQualitativeEvaluations] = []
-    planes = slices_of(series.instances)
-    for nodule in measurements.nodules:
-        place = _place(nodule.nodule, planes, series.instances)
-        groups += [_nodule_group(nodule, place), *_vessel_groups(nodule, place, measurements, segmentation)]
-    report = MeasurementReport(
-        observation_context=_observer(),
-        procedure_reported=own.CHEST_CT,
-        imaging_measurements=groups,
-        title=codes.DCM.ImagingMeasurementReport,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
-            CodedConcept("en-US", "RFC5646", "English (United States)")
-        ),
-        referenced_images=None,
-    )
-    instance_uid = result_uid(series, "sr 1", *models)
-    evidence = [instance.header for instance in series.instances]
-    document = Comprehensive3DSR(
-        evidence=evidence if segmentation is None else [*evidence, segmentation],
-        content=report,
-        series_instance_uid=result_uid(series, "sr", *models),
-        series_number=series_number(header, ROLE),
-        sop_instance_uid=instance_uid,
+    series, models = measurements.ncct.series, _models(measurements)
+    first = series.instances[0].header
+    planes = source_planes(series, measurements.vessels.labels)
+    groups = [nodule_group(one, measurements.vessels.model, planes, segmentation) for one in measurements.nodules]
+    report = Comprehensive3DSR(
+        evidence=_evidence(measurements, segmentation),
+        content=_content(groups, measurements),
+        series_instance_uid=result_uid(series, models, Role.MEASUREMENTS),
+        series_number=series_number(first, Role.MEASUREMENTS),
+        sop_instance_uid=result_uid(series, models, Role.MEASUREMENTS, *_inputs(measurements, segmentation)),
         instance_number=1,
-        manufacturer=MANUFACTURER,
+        manufacturer=OWN_NAME,
         is_complete=True,
         is_final=False,
         is_verified=False,
-        series_description="Perinodular vessels (PulmoMAP, research)",
-        content_creator_name=CREATOR,
+        series_description="Perinodular vessel measurements - research use only",
     )
-    _finish(document, measurements, instance_uid)
-    return document
+    _finish(report, measurements)
+    return report
 
 
-def _place(nodule: Nodule, planes: Sequence[Slice], instances: Sequence[Instance]) -> _Place:
-    """Where the centre lies on the slice nearest to it."""
-    centre = np.array(nodule.centre)
-    distances = []
-    for plane in planes:
-        normal = np.cross(plane.orientation[:3], plane.orientation[3:])
-        distances.append(abs(float(np.dot(centre - plane.position, normal))))
-    plane = planes[int(np.argmin(distances))]
-    offset = centre - plane.position
-    row_mm, column_mm = plane.pixel_spacing
-    column = float(np.dot(offset, plane.orientation[:3])) / column_mm + 0.5
-    row = float(np.dot(offset, plane.orientation[3:])) / row_mm + 0.5
-    instance = instances[plane.instance]
-    several = int(instance.header.get("NumberOfFrames") or 1) > 1
-    return _Place(instance, plane.frame + 1 if several else None, (column, row), column_mm, plane.columns)
+def _models(measurements: Measurements) -> tuple[ModelIdentity, ModelIdentity]:
+    return measurements.syn.model, measurements.vessels.model
 
 
-def _coordinates(place: _Place, diameter: float | None) -> CoordinatesForMeasurement:
-    """The nodule's centre; a line as long as its diameter where that is known."""
-    source = SourceImageForMeasurement(
-        place.instance.header.SOPClassUID,
-        place.instance.header.SOPInstanceUID,
-        None if place.frame is None else [place.frame],
-    )
-    column, row = place.centre
-    if diameter is None:
-        return CoordinatesForMeasurement(GraphicTypeValues.POINT, np.array([[column, row]]), source)
-    half = diameter / 2 / place.column_mm
-    ends = np.array([[max(column - half, 0.0), row], [min(column + half, float(place.columns)), row]])
-    return CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, ends, source)
+def _inputs(measurements: Measurements, segmentation: Segmentation | None) -> list[str]:
+    """What makes another report of the same scan: which nodules, how large a sphere, which SEG is referred to."""
+    nodules = [f"{one.nodule} {one.roi_diameter!r}" for one in measurements.nodules]
+    return [*nodules, "" if segmentation is None else str(segmentation.SOPInstanceUID)]
 
 
-def _nodule_group(measured: NoduleMeasurement, place: _Place) -> MeasurementsAndQualitativeEvaluations:
-    """The nodule: its diameter if it is known, and the size of the region that was looked at."""
-    nodule = measured.nodule
-    coordinates = [_coordinates(place, nodule.diameter)]
-    values = [
-        Measurement(
-            name=CodedConcept("roi-diameter", own.PRIVATE_SCHEME, "Diameter of perinodular sphere"),
-            value=measured.roi_diameter,
-            unit=own.MILLIMETRE,
-            referenced_coordinates=[_coordinates(place, None)],
+def _evidence(measurements: Measurements, segmentation: Segmentation | None) -> list[Dataset]:
+    """Every image of the series, and the SEG."""
+    series = measurements.ncct.series
+    evidence = []
+    for instance in series.instances:
+        image = Dataset()
+        image.StudyInstanceUID, image.SeriesInstanceUID = series.study_uid, series.series_uid
+        image.SOPClassUID, image.SOPInstanceUID = instance.header.SOPClassUID, instance.header.SOPInstanceUID
+        # Filled by copy_patient_and_study afterwards; highdicom only has to find them.
+        for keyword in PATIENT_AND_STUDY:
+            setattr(image, keyword, None)
+        evidence.append(image)
+    return evidence if segmentation is None else [*evidence, segmentation]
+
+
+def _content(groups: list[MeasurementsAndQualitativeEvaluations], measurements: Measurements) -> Dataset:
+    """The root of the content tree (TID 1500).
+
+    highdicom's template asks for a measurement group. A case without a nodule has none, so the root is built with
+    its items one by one: language, observer, procedure, measurements, evaluations.
+    """
+    root = ContainerContentItem(name=codes.DCM.ImagingMeasurementReport, template_id="1500")
+    root.ContentSequence = ContentSequence()
+    root.ContentSequence.extend(LanguageOfContentItemAndDescendants(ENGLISH))
+    root.ContentSequence.extend(_observer(measurements))
+    root.ContentSequence.append(_code(codes.DCM.ProcedureReported, CT_OF_CHEST, RelationshipTypeValues.HAS_CONCEPT_MOD))
+    if groups:
+        container = ContainerContentItem(
+            name=codes.DCM.ImagingMeasurements, relationship_type=RelationshipTypeValues.CONTAINS
         )
-    ]
-    if nodule.diameter is not None:
-        values.insert(
-            0,
-            Measurement(
-                name=own.DIAMETER,
-                value=round(nodule.diameter, 2),
-                unit=own.MILLIMETRE,
-                referenced_coordinates=coordinates,
-            ),
+        container.ContentSequence = ContentSequence()
+        for group in groups:
+            container.ContentSequence.extend(group)
+        root.ContentSequence.append(container)
+    root.ContentSequence.append(_evaluations(measurements))
+    return root
+
+
+def _evaluations(measurements: Measurements) -> ContainerContentItem:
+    """What is no measurement (TID 1500 rows 12 to 14): that there is no nodule; what the results are worth."""
+    container = ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type=RelationshipTypeValues.CONTAINS)
+    container.ContentSequence = ContentSequence()
+    if not measurements.nodules:
+        container.ContentSequence.append(_code(FINDING, NO_NODULE, RelationshipTypeValues.CONTAINS))
+    trained = [f"{algorithm_name(model)} {model.version}: {model.trained_on}" for model in _models(measurements)]
+    flags = [f"Flag {flag.name}: {flag.value}." for flag in measurements.ncct.flags]
+    for sentence in (RESEARCH_TEXT, *trained, *flags):
+        container.ContentSequence.append(
+            TextContentItem(name=COMMENT, value=sentence, relationship_type=RelationshipTypeValues.CONTAINS)
         )
-    return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=nodule.tracking_uid, identifier=nodule.label),
-        finding_type=own.NODULE,
-        finding_sites=[FindingSite(own.LUNG)],
-        measurements=values,
-    )
+    return container
 
 
-def _vessel_groups(
-    measured: NoduleMeasurement, place: _Place, measurements: Measurements, segmentation: Segmentation | None
-) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
-    """One group for each vessel that the map holds; a vessel without a segment has nothing to refer to."""
-    if segmentation is None:
-        return []
-    numbers = segments_of(measurements.vessels)
-    series, model = measurements.ncct.series, measurements.vessels.model
-    identification = algorithm(model)[0]
-    groups = []
-    for around in (measured.artery, measured.vein):
-        if around.vessel not in numbers:
-            continue
-        identifier = f"{measured.nodule.label}: {around.vessel.title.lower()}"
-        uid = derive_uid(measured.nodule.tracking_uid, series.key, model.digest, around.vessel.name)
-        groups.append(
-            VolumetricROIMeasurementsAndQualitativeEvaluations(
-                tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier),
-                referenced_segment=ReferencedSegment(
-                    sop_class_uid=segmentation.SOPClassUID,
-                    sop_instance_uid=segmentation.SOPInstanceUID,
-                    segment_number=numbers[around.vessel],
-                    source_series=SourceSeriesForSegmentation(series.series_uid),
-                ),
-                finding_type=own.VESSELS[around.vessel],
-                finding_sites=[FindingSite(own.LUNG)],
-                algorithm_id=AlgorithmIdentification(
-                    name=identification.AlgorithmName,
-                    version=identification.AlgorithmVersion,
-                    parameters=[f"weights-sha256={model.digest}"],
-                ),
-                measurements=_vessel_values(around, place),
-            )
-        )
-    return groups
+def _code(name: CodedConcept, code: CodedConcept, relationship: RelationshipTypeValues) -> CodeContentItem:
+    return CodeContentItem(name=name, value=code, relationship_type=relationship)
 
 
-def _vessel_values(around: VesselNeighbourhood, place: _Place) -> list[Measurement]:
-    """Inside the sphere: volume, fragments, FragIndex; over the whole map: the distance to the nearest voxel."""
-    point = [_coordinates(place, None)]
-    rows: list[tuple[CodedConcept, float | None, CodedConcept, CodedConcept]] = [
-        (own.VOLUME, round(around.volume, 1), own.CUBIC_MILLIMETRE, own.PERINODULAR),
-        (own.FRAGMENTS, around.fragments, own.COUNT, own.PERINODULAR),
-        (own.FRAG_INDEX, around.frag_index, own.PER_CUBIC_CENTIMETRE, own.PERINODULAR),
-        (own.NEAREST, around.distance, own.MILLIMETRE, own.WHOLE_MAP),
-    ]
-    return [
-        Measurement(name=name, value=round(value, 4), unit=unit, method=method, referenced_coordinates=point)
-        for name, value, unit, method in rows
-        if value is not None
-    ]
-
-
-def _observer() -> ObservationContext:
+def _observer(measurements: Measurements) -> ObservationContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=derive_uid("device", MANUFACTURER, __version__),
-        name=MODEL_NAME,
-        manufacturer_name=MANUFACTURER,
-        model_name=MODEL_NAME,
+        uid=derive_uid("device observer", __version__, *(model.digest for model in _models(measurements))),
+        name=OWN_NAME,
+        manufacturer_name=OWN_NAME,
+        model_name=OWN_NAME,
         serial_number=__version__,
     )
-    return ObservationContext(
-        observer_device_context=ObserverContext(
-            observer_type=codes.DCM.Device, observer_identifying_attributes=device
-        )
-    )
+    return ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device))
 
 
-def _finish(document: Comprehensive3DSR, measurements: Measurements, instance_uid: str) -> None:
-    """Fixed dates, equipment, the private scheme, and in words what the report is and is not."""
-    models = (measurements.syn.model, measurements.vessels.model)
-    set_source_times(document, measurements.ncct.series.instances[0].header)
-    document.ContributingEquipmentSequence = contributing_equipment(*models)
-    document.CodingSchemeIdentificationSequence = [own.private_scheme()]
-    document.ManufacturerModelName = MODEL_NAME
-    document.SoftwareVersions = __version__
-    found = f"{len(measurements.nodules)} nodules" if measurements.nodules else "No nodule was given or found"
-    document.CompletionFlagDescription = "Computed, not verified by a person"
-    document.file_meta = file_meta(document.SOPClassUID, instance_uid)
-    _ = found
-
-
-def _text(name: CodedConcept, value: str) -> Dataset:
-    raise NotImplementedError
+def _finish(report: Comprehensive3DSR, measurements: Measurements) -> None:
+    """Say whose it is and what made it, and replace what highdicom reads from the clock."""
+    first = measurements.ncct.series.instances[0].header
+    copy_patient_and_study(first, report)
+    set_moment(report, first)
+    set_equipment(report, first, _models(measurements))
+    report.CodingSchemeIdentificationSequence = [private_scheme()]
+    labels = (one.nodule.label for one in measurements.nodules)
+    allow_text(report, *labels, *(model.trained_on for model in _models(measurements)))
+    report.file_meta = file_meta(report)
