@@ -1,7 +1,8 @@
 """NCCT and Syn-CECT to arteries and veins.
 
-Classes are decided on the network's grid, where the network knows what it knows; the label map, one byte a voxel, is
-what goes back to the scan's grid.
+The network's probabilities, not its labels, go back to the scan's grid, a few slices at a time: where the wall of a
+vessel runs between two voxels is known from the probabilities alone. Only the label map, one byte a voxel, ever exists
+on the scan's own grid.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import softmax
 
 from pulmomap.case import SynCect, VesselMap
-from pulmomap.imaging.resampling import resample_labels
+from pulmomap.imaging.classes import resample_classes
 from pulmomap.imaging.windows import Blend, Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
@@ -84,10 +86,14 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
     grid = images[0]
     stacked = np.stack([image.array for image in images])
     del images
-    labels = _labels(padded(stacked, (1, 2, 3), model.bundle.stride), model, progress)
     slices, rows, columns = grid.spatial_shape
-    labels = _without_crumbs(labels[:slices, :rows, :columns], model.settings.smallest_mm3 / grid.voxel_volume)
-    return VesselMap(syn, resample_labels(grid.with_array(labels), ncct.volume), model.bundle.identity)
+    scores = _probabilities(padded(stacked, (1, 2, 3), model.bundle.stride), model, progress)
+    labels = resample_classes(scores[:, :slices, :rows, :columns], grid, ncct.volume)
+    del scores
+    inside = _without_crumbs(labels.array[box].copy(), model.settings.smallest_mm3 / ncct.volume.voxel_volume)
+    labels.array[...] = 0  # the network's grid may reach a fraction of a voxel beyond the box
+    labels.array[box] = inside
+    return VesselMap(syn, labels, model.bundle.identity)
 
 
 def fitted_tile(size: Size, largest: Size, overlap: float, stride: int) -> Size:
@@ -110,8 +116,8 @@ def fitted_tile(size: Size, largest: Size, overlap: float, stride: int) -> Size:
     return fit(0), fit(1), fit(2)
 
 
-def _labels(stacked: Floats, model: VesselModel, progress: Progress) -> Labels:
-    """The most likely class of each voxel of (channels, *size)."""
+def _probabilities(stacked: Floats, model: VesselModel, progress: Progress) -> Floats:
+    """Of each class (first axis) at each voxel of (channels, *size)."""
     inference, stride = model.bundle.config.inference, model.bundle.stride
     first, second, third = stacked.shape[1:]
     largest = tuple(max(side // stride, 1) * stride for side in inference.window)
@@ -122,15 +128,14 @@ def _labels(stacked: Floats, model: VesselModel, progress: Progress) -> Labels:
     for done, window in enumerate(windows, start=1):
         blend.add(window, model.runtime(np.ascontiguousarray(stacked[(None, slice(None), *window)]))[0])
         progress(done / len(windows))
-    labels = np.empty(tiling.size, np.uint8)
-    for place, logits in enumerate(blend.result.transpose(1, 0, 2, 3)):
-        labels[place] = logits.argmax(axis=0)  # ties fall to the lower class, background first
-    return labels
+    for logits in blend.result.transpose(1, 0, 2, 3):  # slice by slice: no second volume of floats
+        logits[...] = softmax(logits, axis=0)
+    return blend.result
 
 
 def _without_crumbs(labels: Labels, smallest: float) -> Labels:
     """Without the connected pieces (26 neighbours, one class) of fewer than ``smallest`` voxels."""
     if smallest <= 1:
         return labels
-    kept: Labels = cc3d.dust(np.ascontiguousarray(labels), threshold=ceil(smallest), connectivity=26)
+    kept: Labels = cc3d.dust(labels, threshold=ceil(smallest), connectivity=26)
     return kept

@@ -135,29 +135,35 @@ def shipped(request: pytest.FixtureRequest) -> tuple[Path, str]:
     return folder, task
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_shipped_weights_give_the_same_answer_on_every_runtime(shipped: tuple[Path, str], precision: str) -> None:
-    """The stated tolerance: HU for the synthesis, Dice for the segmentation, on a piece of a phantom's chest."""
+@pytest.fixture(scope="module")
+def chest() -> list[Floats]:
+    """NCCT and CECT of the middle of a phantom's chest, network units."""
     from pulmomap.phantom.thorax import draw
 
-    folder, task = shipped
     phantom = draw(5, spacing=2.5)
-    middle = [size // 2 for size in phantom.ncct.spatial_shape]
-    part = tuple(slice(max(m - 32, 0), max(m - 32, 0) + 64) for m in middle)
-    images = [np.clip(v.array[part].astype(np.float32), -1000, 1000) / 1000 for v in (phantom.ncct, phantom.cect)]
-    if task == "synthesis":
-        x = np.ascontiguousarray(np.stack([images[0][k : k + 3] for k in (20, 30, 40)]))
-    else:
-        x = np.stack(images)[None]
+    part = tuple(slice(size // 2 - 32, size // 2 + 32) for size in phantom.ncct.spatial_shape)
+    return [np.clip(v.array[part].astype(np.float32), -1000, 1000) / 1000 for v in (phantom.ncct, phantom.cect)]
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_shipped_weights_give_the_same_answer_on_every_runtime(
+    shipped: tuple[Path, str], precision: str, chest: list[Floats]
+) -> None:
+    """The stated tolerance between OpenVINO and PyTorch in f32: HU for the synthesis, Dice for the segmentation."""
+    folder, task = shipped
+    stacks = [chest[0][k : k + 3] for k in (20, 30, 40)]
+    x = np.stack(stacks) if task == "synthesis" else np.stack(chest)[None]
     expected = eager(folder, x)
     answer = open_runtime(load_bundle(folder), "cpu", precision)(x)  # type: ignore[arg-type]
     if task == "synthesis":
         error = np.abs(answer - expected) * 1000
-        assert error.max() < (0.5 if precision == "f32" else 40.0)  # HU
-        assert error.mean() < (0.05 if precision == "f32" else 2.0)  # HU
+        assert np.abs(expected).max() * 1000 > 50  # HU: it does enhance something
+        assert error.max() < {"f32": 0.01, "bf16": 10.0}[precision]
+        assert error.mean() < {"f32": 0.001, "bf16": 0.5}[precision]
     else:
         ours, theirs = answer.argmax(1), expected.argmax(1)
         for label in (1, 2):
             total = (ours == label).sum() + (theirs == label).sum()
             assert total > 0
-            assert 2 * ((ours == label) & (theirs == label)).sum() / total > (0.999 if precision == "f32" else 0.98)
+            dice = 2 * ((ours == label) & (theirs == label)).sum() / total
+            assert dice > {"f32": 0.9999, "bf16": 0.99}[precision]
