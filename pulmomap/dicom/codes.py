@@ -17,7 +17,8 @@ VESSELS = {
 }
 NODULE = CodedConcept("27925004", "SCT", "Nodule")
 LUNG = CodedConcept("39607008", "SCT", "Lung")
-CT_OF_CHEST = CodedConcept("169069000", "SCT", "CT of chest")
+# CID 100 (quantitative imaging procedures) has no CT of the chest; the finding sites say which region it was.
+CT = CodedConcept("25045-6", "LN", "CT unspecified body region")
 ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
 
 # CID 7003 and 7005, CID 7203: purposes of equipment and images, derivation.

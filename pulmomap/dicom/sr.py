@@ -27,7 +27,7 @@ from pulmomap import __version__
 from pulmomap.case import Measurements, ModelIdentity
 from pulmomap.dicom.codes import (
     COMMENT,
-    CT_OF_CHEST,
+    CT,
     ENGLISH,
     FINDING,
     NO_NODULE,
@@ -121,7 +121,7 @@ def _content(groups: list[MeasurementsAndQualitativeEvaluations], measurements: 
     root.ContentSequence = ContentSequence()
     root.ContentSequence.extend(LanguageOfContentItemAndDescendants(ENGLISH))
     root.ContentSequence.extend(_observer(measurements))
-    root.ContentSequence.append(_code(codes.DCM.ProcedureReported, CT_OF_CHEST, RelationshipTypeValues.HAS_CONCEPT_MOD))
+    root.ContentSequence.append(_code(codes.DCM.ProcedureReported, CT, RelationshipTypeValues.HAS_CONCEPT_MOD))
     if groups:
         container = ContainerContentItem(
             name=codes.DCM.ImagingMeasurements, relationship_type=RelationshipTypeValues.CONTAINS
