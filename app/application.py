@@ -74,7 +74,13 @@ class PulmoMapApp(Application):  # type: ignore[misc]
         settings, record, staging = self._settings, self._record, self._staging
         way = [
             SeriesSelector(self, selected=self._selected, record=record),
-            VolumeBuilder(self, record=record, content=settings.content, nodules=self._nodules),
+            VolumeBuilder(
+                self,
+                record=record,
+                geometry=settings.selection.geometry,
+                content=settings.content,
+                nodules=self._nodules,
+            ),
             ContrastSynthesizer(self, record=record, model=self._models.contrast),
             VesselSegmenter(self, record=record, model=self._models.vessels),
             PerinodularAnalyzer(self, record=record, settings=settings.perinodular),

@@ -42,31 +42,29 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
 
-    def __call__(self, event: str, series: SeriesRecord) -> None:
+    def __call__(self, event: str, stage: str, series: SeriesRecord) -> None:
         if event == "ended":
             self._ended(series)
         elif self._progress is not None:
-            self._draw(event, series)
+            self._draw(stage, series)
         elif event == "stage":
-            name, seconds = next(reversed(series.seconds.items()))
-            log.info("%s: %s, %.1f s", self._title(series), name, seconds, extra={"facts": self._facts(series)})
+            facts = {"facts": {"key": series.key, "stage": stage}}
+            log.info("%s: %s, %.1f s", self._title(series), stage, series.seconds[stage], extra=facts)
 
     def _title(self, series: SeriesRecord) -> str:
         return f"series {self._number[series.key]}/{len(self._number)}"
 
-    def _facts(self, series: SeriesRecord) -> dict[str, str]:
-        return {"key": series.key, "stage": series.stage}
-
-    def _draw(self, event: str, series: SeriesRecord) -> None:
+    def _draw(self, stage: str, series: SeriesRecord) -> None:
         assert self._progress is not None  # noqa: S101
         bar = self._bars.get(series.key)
         if bar is None:
             bar = self._bars[series.key] = self._progress.add_task(self._title(series), total=len(STAGES))
-        self._progress.update(bar, description=f"{self._title(series)}: {series.stage}", completed=len(series.seconds))
+        title = f"{self._title(series)}: {stage}"
+        self._progress.update(bar, description=title, completed=len(series.seconds))
 
     def _ended(self, series: SeriesRecord) -> None:
         text = f"{self._title(series)} {series.outcome.value}"
         if series.outcome is not Outcome.DONE:
             text += f": {series.code}: {series.detail}"
         level = logging.ERROR if series.outcome is Outcome.FAILED else logging.INFO
-        log.log(level, text, extra={"facts": self._facts(series)})
+        log.log(level, text, extra={"facts": {"key": series.key, "stage": series.stage}})

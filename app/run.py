@@ -114,15 +114,18 @@ def _process(
     """Run the graph. Whatever happens to it, the record ends up true."""
     quiet_holoscan()
     load_cuda_runtime()
-    from app.application import AppContext, Models, PulmoMapApp
+    from monai.deploy.core import AppContext
+
+    from app.application import Models, PulmoMapApp
     from pulmomap.inference.segmentation import open_vessel_model
     from pulmomap.inference.synthesis import open_contrast_model
 
-    runtime = settings.runtime
-    hardware = {"device": runtime.device, "precision": runtime.precision, "threads": runtime.threads}
+    run, folder = settings.runtime, Path(arguments.models)
     models = Models(
-        open_contrast_model(Path(arguments.models) / "contrast_synthesis", settings.synthesis, **hardware),
-        open_vessel_model(Path(arguments.models) / "vessel_segmentation", settings.segmentation, **hardware),
+        open_contrast_model(folder / "contrast_synthesis", settings.synthesis, run.device, run.precision, run.threads),
+        open_vessel_model(
+            folder / "vessel_segmentation", settings.segmentation, run.device, run.precision, run.threads
+        ),
     )
     context = AppContext(
         {"input": str(arguments.input), "output": str(arguments.output), "model": str(arguments.models)}

@@ -54,21 +54,21 @@ class SeriesRecord:
         return {**vars(self), "outcome": self.outcome.value}
 
 
-Listener = Callable[[str, SeriesRecord], None]
+Listener = Callable[[str, str, SeriesRecord], None]
 
 
 class RunRecord:
     """Thread-safe record of a run; operators write to it, the app reads it.
 
     Args:
-        listener: called with an event ("started", "stage", "ended") and the series' record.
+        listener: called with an event ("started", "stage", "noted", "ended"), the stage and the series' record.
     """
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._lock = threading.RLock()
         self._series: dict[str, SeriesRecord] = {}
         self._rejected: list[SeriesRecord] = []
-        self._listener: Listener = listener or (lambda event, series: None)
+        self._listener: Listener = listener or (lambda event, stage, series: None)
 
     def add(self, key: str, series_uid: str, study_uid: str) -> None:
         """A series that will be processed."""
@@ -88,19 +88,19 @@ class RunRecord:
     def stage(self, key: str, name: str) -> Iterator[None]:
         """Time a stage and turn what it raises into the series' fate. Never lets an exception out."""
         begin = time.perf_counter()
-        self._update(key, "started", stage=name)
+        self._notify(key, "started", name)
         try:
             yield
         except Refused as refusal:
-            self._end(key, Outcome.REFUSED, refusal.code.name, refusal.detail)
+            self._end(key, Outcome.REFUSED, name, refusal.code.name, refusal.detail)
         except Exception as error:
-            self._end(key, Outcome.FAILED, type(error).__name__, _sentence(error))
+            self._end(key, Outcome.FAILED, name, type(error).__name__, _sentence(error))
         finally:
             with self._lock:
                 series = self._series[key]
                 series.seconds[name] = round(series.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
                 series.peak_mib[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            self._update(key, "stage")
+            self._notify(key, "stage", name)
 
     def note(self, key: str, flags: tuple[Flag, ...], notes: tuple[str, ...]) -> None:
         """Facts that a person must know about a series."""
@@ -115,7 +115,7 @@ class RunRecord:
         """All results of the series stand under their final names."""
         with self._lock:
             self._series[key].outputs = outputs
-        self._end(key, Outcome.DONE, "", "")
+        self._end(key, Outcome.DONE, "publish", "", "")
 
     def interrupt(self, code: str, detail: str) -> None:
         """The graph ended early: whatever is pending has failed."""
@@ -129,19 +129,27 @@ class RunRecord:
         with self._lock:
             return [*self._series.values(), *self._rejected]
 
-    def _end(self, key: str, outcome: Outcome, code: str, detail: str) -> None:
+    def _end(self, key: str, outcome: Outcome, stage: str, code: str, detail: str) -> None:
         with self._lock:
             # The first reason counts: writers run side by side, and a second failure only hides the first.
             if self._series[key].outcome is not Outcome.PENDING:
                 return
-        self._update(key, "ended", outcome=outcome, code=code, detail=detail)
+        self._update(key, "ended", outcome=outcome, stage=stage, code=code, detail=detail)
 
     def _update(self, key: str, event: str, **changes: Any) -> None:
         with self._lock:
             series = self._series[key]
             for name, value in changes.items():
                 setattr(series, name, value)
-        self._listener(event, series)
+        self._listener(event, series.stage, series)
+
+    def _notify(self, key: str, event: str, stage: str) -> None:
+        """Tell the listener about a stage. Writers run side by side: which one it is cannot be read off the series."""
+        with self._lock:
+            series = self._series[key]
+            if event == "started" and series.outcome is Outcome.PENDING:
+                series.stage = stage
+        self._listener(event, stage, series)
 
 
 def _sentence(error: Exception) -> str:

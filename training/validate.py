@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib import image as pictures
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from training.data import HU_UNIT, Batch, validation_crops
@@ -67,7 +67,7 @@ def picture(predict: Predict, case: Case, preset: Preset, path: Path) -> None:
         maps = [answer.argmax(0)[middle], crop["y"][middle]]
         panels = [_grey(crop["x"][0, middle]), _grey(crop["x"][1, middle]), *(COLOURS[one.numpy()] for one in maps)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    pictures.imsave(path, np.concatenate(panels, axis=1))
+    Image.fromarray(np.concatenate(panels, axis=1)).save(path)
 
 
 def _grey(image: Tensor, level: float = 0.1, width: float = 0.8) -> NDArray[np.uint8]:

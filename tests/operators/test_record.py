@@ -88,9 +88,9 @@ def test_stage_times_add_up_under_threads() -> None:
 
 def test_listener_hears_start_stage_and_end() -> None:
     heard: list[str] = []
-    record = RunRecord(lambda event, series: heard.append(event))
+    record = RunRecord(lambda event, stage, series: heard.append(f"{event} {stage}"))
     record.add("1", "1.2.1", "1.2")
     with record.stage("1", "volume"):
         pass
     record.done("1", [])
-    assert heard == ["started", "stage", "ended"]
+    assert heard == ["started volume", "stage volume", "ended publish"]
