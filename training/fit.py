@@ -80,6 +80,7 @@ class Run:
         budget: seconds of training in all, over every resume; None trains to ``preset.steps``.
         resume: go on from the checkpoint in the folder.
         save_every: seconds between checkpoints, the most a kill can cost.
+        weights: folder of another run whose averaged weights this one starts from.
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
     """
 
@@ -92,6 +93,7 @@ class Run:
         budget: float | None = None,
         resume: bool = False,
         save_every: float = 60.0,
+        weights: Path | None = None,
         fabric: Fabric | None = None,
     ) -> None:
         if not resume and (folder / CHECKPOINT).exists():
@@ -102,6 +104,8 @@ class Run:
         self.fabric = fabric or Fabric(accelerator="auto", devices=1, precision=preset.precision)
         self.loop = LOOPS[preset.task](self.fabric, preset)
         self.step, self.spent, self.commit = 0, 0.0, commit()
+        if weights is not None:
+            self.loop.start_from(load_checkpoint(weights)["average"])
         if resume:
             self._load(load_checkpoint(folder))
         self.journal = Journal(folder, self.step)
@@ -186,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     preset = load_preset(args.recipe, args.preset)
     resume = args.resume and (args.out / CHECKPOINT).exists()
-    job = Run(preset, args.data, args.out, budget=args.time_budget, resume=resume)
+    job = Run(preset, args.data, args.out, budget=args.time_budget, resume=resume, weights=args.weights)
     before = {name: signal.signal(name, job.stop) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
         job.train()

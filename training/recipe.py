@@ -41,6 +41,7 @@ class Crop(_Settings):
     """Where and how large the training crops are."""
 
     size: tuple[int, int, int] = Field(description="voxels (slices, rows, columns)")
+    zoom: float = Field(1.0, ge=1, description="network's voxel spacing over the store's; segmentation only")
     aimed: float = Field(0.5, ge=0, le=1, description="share of crops centred on a vessel or the blood pool")
 
 

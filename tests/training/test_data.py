@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.augment import degrade, draw_affine, warp
-from training.data import read_patch, segmentation_crop, synthesis_crop, training_batch, validation_crops
+from training.data import coarser, read_patch, segmentation_crop, synthesis_crop, training_batch, validation_crops
 from training.recipe import Augmentation, Preset
 from training.store import Case
 
@@ -117,3 +117,16 @@ def test_labels_are_never_blended() -> None:
     labels[0, 5:15, 5:15] = 2
     warped = warp(labels, draw_affine((20, 20), np.random.default_rng(1), Augmentation(angle=30)), labels=True)
     assert set(warped.unique().tolist()) == {0, 2}
+
+
+def test_a_coarser_crop_keeps_vessels_where_they_are() -> None:
+    labels = torch.zeros(1, 24, 24, 24, dtype=torch.uint8)
+    labels[0, :, 3:12, 3:12], labels[0, :, 15:21, 15:21] = 1, 2
+    images = torch.stack([(labels[0] > 0).float(), torch.ones(24, 24, 24)])
+    small, coarse = coarser(images, labels, (16, 16, 16))
+    assert coarse.dtype == torch.uint8
+    assert torch.equal(coarse[0] > 0, small[0] >= 0.4)
+    assert (coarse[0, :, 2:8, 2:8] == 1).all()
+    assert (coarse[0, :, 10:14, 10:14] == 2).all()
+    assert (coarse > 0).sum() == 16 * (6 * 6 + 4 * 4)
+    assert torch.allclose(small[1], torch.ones(16, 16, 16))

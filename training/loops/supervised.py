@@ -98,6 +98,11 @@ class SupervisedLoop:
             answer: Tensor = self.average(self.fabric.to_device(x[None]))
         return answer[0].float().cpu()
 
+    def start_from(self, average: dict[str, Any]) -> None:
+        """Take the averaged weights of another run; optimiser and schedule start afresh."""
+        named = {key.removeprefix("module."): value for key, value in average.items() if key.startswith("module.")}
+        self.network.module.load_state_dict(named)
+
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs to go on exactly."""
         return {
