@@ -1,6 +1,6 @@
 """The vessel segmenter: a 3D residual U-Net whose work is done at half resolution and below.
 
-A lung box at 1 mm holds 26 million voxels, and a convolution at that resolution costs eight times one at 2 mm. So the
+A lung box at 1 mm holds up to 29 million voxels, and a convolution there costs eight times one at 2 mm. So the
 finest level is light (one convolution in, one out): it keeps edges and the thinnest vessels where they are. The levels
 below carry the capacity, and five levels see far enough to follow a vessel towards the hilum, which is what tells an
 artery from a vein.
