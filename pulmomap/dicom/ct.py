@@ -39,7 +39,6 @@ _STILL_TRUE = {
     "GantryDetectorTilt": "CTAcquisitionDetailsSequence",
     "TableHeight": "CTAcquisitionDetailsSequence",
     "PatientPosition": "",
-    "BodyPartExamined": "",
     "ProtocolName": "",
     "ScanOptions": "",
     "AcquisitionNumber": "",
@@ -120,9 +119,12 @@ def _copy_lossy(image: Dataset, header: Dataset, known: bool) -> None:
 
 
 def _acquire(image: Dataset, source: SourcePlane) -> None:
+    image.BodyPartExamined = "CHEST"
     for keyword, macro in _STILL_TRUE.items():
-        holder = described(source.header, source.plane.frame, macro) if macro else source.header
-        copy_attributes(holder, image, [keyword])
+        # A legacy converted image keeps what has no functional group among the unassigned attributes (PS3.3 A.70).
+        for place in (macro, "UnassignedSharedConvertedAttributesSequence"):
+            holder = described(source.header, source.plane.frame, place) if place else source.header
+            copy_attributes(holder, image, [keyword])
     for keyword in _TYPE_2:
         if keyword not in image:
             setattr(image, keyword, None)

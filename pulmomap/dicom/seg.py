@@ -13,6 +13,7 @@ from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.uid import CTImageStorage
 
 from pulmomap import __version__
 from pulmomap.case import Vessel, VesselMap
@@ -107,10 +108,9 @@ def _image_header(source: SourcePlane, number: int, vessels: VesselMap, orientat
     series = vessels.ncct.series
     image = Dataset()
     image.StudyInstanceUID, image.SeriesInstanceUID = series.study_uid, series.series_uid
-    image.SOPClassUID = source.class_uid
-    image.SOPInstanceUID = (
-        source.instance_uid if source.frame_number is None else derive_uid("frame", source.instance_uid, str(number))
-    )
+    image.SOPClassUID, image.SOPInstanceUID = source.class_uid, source.instance_uid
+    if source.frame_number is not None:
+        image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, derive_uid("frame", source.instance_uid, str(number))
     image.Modality = "CT"
     image.FrameOfReferenceUID = series.frame_of_reference_uid
     image.Rows, image.Columns = source.plane.rows, source.plane.columns
