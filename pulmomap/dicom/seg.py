@@ -146,7 +146,9 @@ def _refer_to_frames(segmentation: Segmentation, sources: dict[str, SourcePlane]
         return
     for frame in segmentation.PerFrameFunctionalGroupsSequence:
         for item in frame.DerivationImageSequence[0].SourceImageSequence:
-            item.update(sources[item.ReferencedSOPInstanceUID].reference())
+            # Both segments' frames of a slice share the item: the second time it is already replaced.
+            if item.ReferencedSOPInstanceUID in sources:
+                item.update(sources[item.ReferencedSOPInstanceUID].reference())
     whole = {one.instance_uid: one for one in sources.values()}
     references = []
     for source in whole.values():
