@@ -83,7 +83,8 @@ def _run(
                 manifest.write("finished", record.series(), USAGE)
                 return _usage(str(error))
     code = exit_code(record.series())
-    manifest.write("finished", record.series(), code)
+    unreadable = [{"path": str(file.path), "reason": file.reason} for file in selection.unreadable]
+    manifest.write("finished", record.series(), code, unreadable=unreadable)
     if code == NOTHING_SUITABLE:
         reasons = sorted({series.code for series in record.series()}) or ["no DICOM series"]
         log.warning("nothing suitable in the input: %s; manifest.json has the sentences", ", ".join(reasons))

@@ -32,4 +32,5 @@ class SeriesSelector(Stage):
 
     def compute(self, op_input: Any, op_output: Any, context: Any) -> None:
         series = next(self._selected)
+        self.record.note(series.key, series.flags, series.notes)
         op_output.emit(Job(series, series), "job")
