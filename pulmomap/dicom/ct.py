@@ -26,8 +26,7 @@ from pulmomap.dicom.provenance import (
     set_equipment,
     set_moment,
 )
-from pulmomap.dicom.sources import SourcePlane, decimals, source_planes
-from pulmomap.refusals import Flag
+from pulmomap.dicom.sources import SourcePlane, copy_lossy_compression, decimals, source_planes
 
 # How the scan under the synthetic enhancement was made, with the functional group of an enhanced CT that says so.
 # Dose stays out: it was given once, and counting it twice is worse than not repeating it.
@@ -48,7 +47,6 @@ _STILL_TRUE = {
     "SliceLocation": "",
 }
 _TYPE_2 = ("KVP", "AcquisitionNumber", "PositionReferenceIndicator", "PatientPosition")
-_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _WINDOWS = (("Contrast", 100, 700), ("Mediastinum", 40, 400), ("Lung", -600, 1500))
 """Explanation, centre and width (HU); viewers open with the first."""
 
@@ -108,14 +106,7 @@ def _derive(image: Dataset, syn: SynCect, source: SourcePlane) -> None:
     reference = source.reference()
     reference.PurposeOfReferenceCodeSequence = [SOURCE_IMAGE]
     image.SourceImageSequence = [reference]
-    _copy_lossy(image, source.header, Flag.LOSSY_COMPRESSION in syn.ncct.flags)
-
-
-def _copy_lossy(image: Dataset, header: Dataset, known: bool) -> None:
-    """Once lossy, always lossy (PS3.3 C.7.6.1.1.5)."""
-    copy_attributes(header, image, _LOSSY)
-    if known:
-        image.LossyImageCompression = "01"
+    copy_lossy_compression(source.header, syn.ncct, image)
 
 
 def _acquire(image: Dataset, source: SourcePlane) -> None:

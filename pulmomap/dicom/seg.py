@@ -31,7 +31,7 @@ from pulmomap.dicom.provenance import (
     set_equipment,
     set_moment,
 )
-from pulmomap.dicom.sources import SourcePlane, decimals, source_planes
+from pulmomap.dicom.sources import SourcePlane, copy_lossy_compression, decimals, source_planes
 
 Layout = Literal["BINARY", "LABELMAP"]
 
@@ -120,6 +120,7 @@ def _image_header(source: SourcePlane, number: int, vessels: VesselMap, orientat
     spacing = vessels.labels.spacing[0]
     (image.SliceThickness,) = decimals([source.plane.thickness or spacing])
     (image.SpacingBetweenSlices,) = decimals([spacing])
+    copy_lossy_compression(source.header, vessels.ncct, image)
     # Filled by copy_patient_and_study afterwards; highdicom only has to find them.
     for keyword in PATIENT_AND_STUDY:
         setattr(image, keyword, None)

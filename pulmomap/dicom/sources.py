@@ -1,4 +1,4 @@
-"""The source image of every slice of a volume."""
+"""The source image of every slice of a volume, and what results repeat of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pydicom import Dataset
 from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
-from pulmomap.case import SelectedSeries
+from pulmomap.case import Ncct, SelectedSeries
 from pulmomap.dicom.frames import MULTI_FRAME_CLASSES, Slice, slices_of
 from pulmomap.dicom.header import text
+from pulmomap.dicom.patient_study import copy_attributes
+from pulmomap.refusals import Flag
 
+_LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 _APART = 0.5
 """Voxels. A source image farther than this from its slice is not its source."""
 
@@ -71,6 +74,13 @@ def source_planes(series: SelectedSeries, volume: Volume) -> tuple[SourcePlane, 
     if apart > _APART:
         raise ValueError(f"the volume lies up to {apart:.1f} voxels away from the images of its series")
     return tuple(SourcePlane(series.instances[one.instance].header, one) for one in ordered)
+
+
+def copy_lossy_compression(header: Dataset, ncct: Ncct, result: Dataset) -> None:
+    """Once lossy, always lossy: what is computed from such an image says so too (PS3.3 C.7.6.1.1.5)."""
+    copy_attributes(header, result, _LOSSY)
+    if Flag.LOSSY_COMPRESSION in ncct.flags:
+        result.LossyImageCompression = "01"
 
 
 def decimals(numbers: Sequence[float]) -> list[DSfloat]:

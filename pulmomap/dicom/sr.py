@@ -24,7 +24,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from pulmomap import __version__
-from pulmomap.case import Measurements, ModelIdentity
+from pulmomap.case import Measurements, ModelIdentity, Nodule
 from pulmomap.dicom.codes import (
     COMMENT,
     CT,
@@ -141,12 +141,18 @@ def _evaluations(measurements: Measurements) -> ContainerContentItem:
     if not measurements.nodules:
         container.ContentSequence.append(_code(FINDING, NO_NODULE, RelationshipTypeValues.CONTAINS))
     trained = [f"{algorithm_name(model)} {model.version}: {model.trained_on}" for model in _models(measurements)]
+    nodules = [_origin(one.nodule) for one in measurements.nodules]
     flags = [f"Flag {flag.name}: {flag.value}." for flag in measurements.ncct.flags]
-    for sentence in (RESEARCH_TEXT, *trained, *flags):
+    for sentence in (RESEARCH_TEXT, *trained, *nodules, *flags):
         container.ContentSequence.append(
             TextContentItem(name=COMMENT, value=sentence, relationship_type=RelationshipTypeValues.CONTAINS)
         )
     return container
+
+
+def _origin(nodule: Nodule) -> str:
+    source = nodule.source if nodule.source_sop is None else f"{nodule.source} {nodule.source_sop[1]}"
+    return f"{nodule.label} was taken from: {source}."
 
 
 def _code(name: CodedConcept, code: CodedConcept, relationship: RelationshipTypeValues) -> CodeContentItem:

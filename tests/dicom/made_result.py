@@ -89,3 +89,8 @@ def saved(dataset: Dataset, path: Path) -> Path:
     """Write a result as the operators do."""
     dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+def dates_in(dataset: Dataset) -> set[str]:
+    """Every date and time of a data set, at any depth."""
+    return {str(one.value) for one in dataset.iterall() if one.VR in ("DA", "DT", "TM")}

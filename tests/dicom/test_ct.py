@@ -20,7 +20,7 @@ from pulmomap.dicom.index import index_folder
 from pulmomap.dicom.reading import read_volume
 from pulmomap.dicom.selection import SelectionRules, select
 from pulmomap.refusals import Flag, Refusal
-from tests.dicom.made_result import SYNTHESISER, case_on, saved, series_of
+from tests.dicom.made_result import SYNTHESISER, case_on, dates_in, saved, series_of
 from tests.dicom.validators import dciodvfy, table_errors
 from tests.dicom_factory import FRAME_UID, SERIES_UID, STUDY_UID, ct_series
 
@@ -96,6 +96,7 @@ def test_it_says_what_it_is(tmp_path: Path) -> None:
         assert image.InstanceNumber == number
         assert image.PatientName == "Canary^Secret"
         assert image.AccessionNumber == "CANARY-ACC"
+        assert dates_in(image) == {"20200101", "120000", "19700101"}, "no date may be the clock's"
 
 
 def test_what_stays_true_is_kept_and_private_attributes_are_not(tmp_path: Path) -> None:

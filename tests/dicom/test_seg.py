@@ -25,7 +25,7 @@ from pulmomap.case import Vessel, VesselMap
 from pulmomap.dicom.header import is_own_output
 from pulmomap.dicom.seg import COLOURS, Layout, vessel_segmentation
 from pulmomap.report.palette import VESSELS as PALETTE
-from tests.dicom.made_result import SEGMENTER, SYNTHESISER, case_on, saved, series_of
+from tests.dicom.made_result import SEGMENTER, SYNTHESISER, case_on, dates_in, saved, series_of
 from tests.dicom.validators import dciodvfy, dcmqi_segments, table_errors
 from tests.dicom_factory import FRAME_UID, SERIES_UID, ct_series
 
@@ -180,7 +180,16 @@ def test_what_it_says(tmp_path: Path, layout: Layout) -> None:
     assert (found.ContentDate, found.SeriesNumber) == ("20200101", 102)
     digests = [item.ContributionDescription.split()[2].strip(".") for item in found.ContributingEquipmentSequence[:2]]
     assert digests == [SYNTHESISER.digest, SEGMENTER.digest]
+    assert dates_in(found) == {"20200101", "120000", "19700101"}, "no date may be the clock's"
+    assert found.LossyImageCompression == "00"
     assert is_own_output(found)
+
+
+def test_lossy_stays_lossy(tmp_path: Path) -> None:
+    lossy = {"LossyImageCompression": "01", "LossyImageCompressionRatio": "9.5"}
+    found = segment(made(tmp_path / "in", LossyImageCompressionMethod="ISO_10918_1", **lossy))
+    assert (found.LossyImageCompression, found.LossyImageCompressionRatio) == ("01", 9.5)
+    assert not dciodvfy(saved(found, tmp_path / "seg.dcm"))
 
 
 def test_arteries_are_as_blue_as_in_the_report() -> None:

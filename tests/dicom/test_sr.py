@@ -20,7 +20,7 @@ from pulmomap.dicom.nodule_trust import Target
 from pulmomap.dicom.seg import Layout, vessel_segmentation
 from pulmomap.dicom.sr import measurement_report
 from pulmomap.refusals import Flag
-from tests.dicom.made_result import SEGMENTER, SYNTHESISER, case_on, measured, saved, series_of
+from tests.dicom.made_result import SEGMENTER, SYNTHESISER, case_on, dates_in, measured, saved, series_of
 from tests.dicom.validators import dciodvfy, dcmqi_report, pixelmed_sr, table_errors
 from tests.dicom_factory import SERIES_UID, ct_series
 
@@ -243,6 +243,8 @@ def test_what_the_document_says_of_itself(tmp_path: Path) -> None:
     assert "Research use only" in comments
     assert comments.count("phantoms") == 2
     assert "THICK_SLICES" in comments
+    assert "Nodule 1 was taken from: settings." in comments
+    assert "Nodule 2 was taken from: DICOM SEG 1.3." in comments
     digests = [one.ContributionDescription.split()[2].strip(".") for one in document.ContributingEquipmentSequence[:2]]
     assert digests == [SYNTHESISER.digest, SEGMENTER.digest]
     assert is_own_output(document)
@@ -284,6 +286,12 @@ def test_a_label_in_any_language(tmp_path: Path) -> None:
     assert children(groups_of(document)[0], "Tracking Identifier")[0].TextValue == "結節 1 (größer)"
     assert document.PatientName == "Canary^Secret"
     assert not dciodvfy(tmp_path / "sr.dcm")
+
+
+def test_no_date_is_the_clocks(tmp_path: Path) -> None:
+    vessels = made(tmp_path / "in")
+    document = report(measured(vessels, nodules_in(vessels)), tmp_path / "sr.dcm")
+    assert dates_in(document) == {"20200101", "120000", "19700101"}
 
 
 def test_the_same_input_gives_the_same_bytes_and_other_nodules_another_document(tmp_path: Path) -> None:
