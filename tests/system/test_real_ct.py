@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 from app_runs import ROOT, AppRun, run_app
 from dicom.validators import dciodvfy, dcmqi_report, dcmqi_segments, pixelmed_sr, table_errors
 from highdicom.seg import segread
@@ -40,10 +40,10 @@ def test_no_validator_finds_an_error(ncct_run: AppRun) -> None:
 
 
 def test_dcmqi_reads_seg_and_sr_back(ncct_run: AppRun, tmp_path: Path) -> None:
-    images, _ = dcmqi_segments(ncct_run.results / "vessels.seg.dcm", tmp_path)
+    images, _ = dcmqi_segments(ncct_run.results / "vessels.seg.dcm", tmp_path / "segments")
     volume = segread(ncct_run.results / "vessels.seg.dcm").get_volume(combine_segments=True).array
     for number, image in enumerate(images, start=1):
-        assert np.count_nonzero(sitk.GetArrayViewFromImage(image)) == np.count_nonzero(volume == number)
+        assert np.count_nonzero(SimpleITK.GetArrayViewFromImage(image)) == np.count_nonzero(volume == number)
     report = dcmqi_report(ncct_run.results / "measurements.sr.dcm", tmp_path / "sr.json")
     assert len(report["Measurements"]) == 1
 
