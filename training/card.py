@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.figures import table
@@ -29,15 +29,19 @@ the other vessel's name; "lungs": inside the lungs.
 {table}"""
 
 
-def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]]) -> str:
+def model_card(
+    task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mapping[str, float]], spacing_mm: Sequence[float]
+) -> str:
     """Write the card.
 
     Args:
         task: "synthesis" or "segmentation".
         metadata: the bundle's ``metadata.json``.
+        spacing_mm: of the voxels that the network sees.
         rows: figures on held-out phantoms, one row a method, "no model" among them; may be empty.
     """
     data = metadata["data"]
+    spacing = " × ".join(str(side) for side in spacing_mm)
     measured = FIGURES.format(held_out=metadata["held_out"], table=table(rows)) if rows else "Not measured yet."
     limits = "\n".join(f"- {line}" for line in LIMITS[task])
     return f"""# {metadata["name"]} {metadata["version"]}
@@ -63,6 +67,8 @@ def model_card(task: str, metadata: Mapping[str, Any], rows: Mapping[str, Mappin
 | | |
 |---|---|
 | recipe | `{metadata["recipe"]}` |
+| started from | {metadata["started_from"]} |
+| voxel size | {spacing} mm |
 | steps, seconds | {metadata["steps"]}, {metadata["seconds"]} |
 | seed | {metadata["seed"]} |
 | git commit | `{metadata["git_commit"]}` |

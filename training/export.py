@@ -57,6 +57,7 @@ def export(
         "recipe": preset.name,
         "seed": preset.seed,
         "git_commit": state["commit"],
+        "started_from": state["started_from"],
         "steps": state["step"],
         "seconds": round(state["spent"]),
         "parameters": sum(tensor.numel() for tensor in weights.values()),
@@ -74,7 +75,9 @@ def export(
     _write_json(out / "configs" / "metadata.json", metadata)
     _write_json(out / "configs" / "inference.json", inference)
     (out / "models" / "model.safetensors").write_bytes(safetensors.torch.save(weights))
-    (out / "docs" / "README.md").write_text(model_card(preset.task, metadata, rows or {}), encoding="utf-8")
+    (out / "docs" / "README.md").write_text(
+        model_card(preset.task, metadata, rows or {}, preset.preprocessing["spacing_mm"]), encoding="utf-8"
+    )
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -104,8 +105,11 @@ class Run:
         self.fabric = fabric or Fabric(accelerator="auto", devices=1, precision=preset.precision)
         self.loop = LOOPS[preset.task](self.fabric, preset)
         self.step, self.spent, self.commit = 0, 0.0, commit()
+        self.started_from = "random weights"
         if weights is not None:
-            self.loop.start_from(load_checkpoint(weights)["average"])
+            origin = load_checkpoint(weights)
+            self.loop.start_from(origin["average"])
+            self.started_from = describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
         self.journal = Journal(folder, self.step)
@@ -164,17 +168,25 @@ class Run:
             "split": split_digest(self.cases.names),
             "drawn_by": self.cases.drawn_by,
             "commit": self.commit,
+            "started_from": self.started_from,
         }
         save_checkpoint(self.folder, state)
 
     def _load(self, state: dict[str, object]) -> None:
         self.loop.load(state)
         self.step, self.spent = int(str(state["step"])), float(str(state["spent"]))
+        self.started_from = str(state["started_from"])
 
     def _line(self, figures: dict[str, float]) -> str:
         left = (self.spent / self.progress - self.spent) / 60 if self.progress else float("nan")
         losses = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
         return f"step {self.step}  {losses}  cases {len(self.cases.train)}  {left:.1f} min left"
+
+
+def describe(state: dict[str, Any]) -> str:
+    """A run in a few words, for the model card of one that starts from its weights."""
+    steps, seconds, origin = state["step"], round(state["spent"]), state["started_from"]
+    return f"the weights of a run of {steps} steps, {seconds} s, split {state['split']}, which started from {origin}"
 
 
 def commit() -> str:
