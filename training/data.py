@@ -1,7 +1,7 @@
 """Random crops, read straight from the memory maps of the store: no volume is ever loaded whole.
 
 Every crop is decided by one random generator, so that a resumed run sees exactly the crops it would have seen.
-Networks get HU clipped to [-1000, 1000] and divided by 1000 (SYSTEMS 1.1, preset `enhance`).
+Networks get HU clipped to [-1000, 1000] and divided by 1000.
 """
 
 from __future__ import annotations

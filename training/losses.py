@@ -10,7 +10,7 @@ from training.recipe import SegmentationLoss, SynthesisLoss
 
 
 def vessel_weighted_l1(predicted: Tensor, target: Tensor, gain: Tensor, settings: SynthesisLoss) -> Tensor:
-    """L1 that counts the voxels brightened by the contrast agent more (SYSTEMS 12.2).
+    """L1 that counts the voxels brightened by the contrast agent more.
 
     Args:
         predicted, target: any one shape, network units.
@@ -22,12 +22,12 @@ def vessel_weighted_l1(predicted: Tensor, target: Tensor, gain: Tensor, settings
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss of the discriminator on logits (SYSTEMS 2.5)."""
+    """Hinge loss of the discriminator on logits."""
     return F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean()
 
 
 def hinge_generator(fake: Tensor) -> Tensor:
-    """Adversarial loss of the generator on the discriminator's logits (SYSTEMS 2.5)."""
+    """Adversarial loss of the generator on the discriminator's logits."""
     return -fake.mean()
 
 

@@ -46,7 +46,7 @@ class Crop(_Settings):
 
 
 class Optimiser(_Settings):
-    """AdamW with warm-up and one cosine over the whole run (no restarts: SYSTEMS 2.6)."""
+    """AdamW with warm-up and one cosine over the whole run (no restarts)."""
 
     lr: float = Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
@@ -57,7 +57,7 @@ class Optimiser(_Settings):
 
 
 class Adversary(_Settings):
-    """The hinge GAN term (SYSTEMS 2.5). Its discriminator has an optimiser of its own (TTUR)."""
+    """The hinge GAN term. Its discriminator has an optimiser of its own (TTUR)."""
 
     network: NetworkSpec
     weight: float = Field(0.01, ge=0, description="of the adversarial term, relative to L1 in units of 1000 HU")
@@ -68,7 +68,7 @@ class Adversary(_Settings):
 
 
 class SynthesisLoss(_Settings):
-    """Vessel-weighted L1 (SYSTEMS 12.2)."""
+    """Vessel-weighted L1."""
 
     vessel_weight: float = Field(3.0, ge=1, description="weight of a voxel that the contrast agent brightens")
     vessel_hu: float = Field(100.0, gt=0, description="HU; CECT - NCCT above which a voxel counts as such")

@@ -129,7 +129,7 @@ def case_folders(root: Path) -> list[Path]:
 def split_of(name: str, part: float = 0.125) -> Split:
     """The side of the split on which a patient lies, for ever: it depends on nothing but the patient's name.
 
-    Slices, crops and augmented copies follow their patient, so that no patient can be on both sides (SYSTEMS 2.1).
+    Slices, crops and augmented copies follow their patient, so that no patient can be on both sides.
     """
     draw = int.from_bytes(hashlib.blake2b(f"pulmomap:{name}".encode(), digest_size=8).digest(), "big") / 2**64
     return "validation" if draw < part else "train"

@@ -36,7 +36,7 @@ class NetworkDef(BaseModel):
 
 
 class Preprocessing(_Part):
-    """How a CT becomes what the network was trained on (SYSTEMS 1.1, preset ``enhance``)."""
+    """How a CT becomes what the network was trained on."""
 
     orientation: Literal["HPL"] = Field(description="slices to the head, rows to the back, columns to the left")
     spacing_mm: tuple[Positive, Positive, Positive] = Field(description="mm; slices, rows, columns")

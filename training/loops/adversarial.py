@@ -1,4 +1,4 @@
-"""The generator and its adversary: hinge GAN + vessel-weighted L1 (SYSTEMS 2.5), one fake for both updates (12.3)."""
+"""The generator and its adversary: hinge GAN + vessel-weighted L1, one fake for both updates."""
 
 from __future__ import annotations
 

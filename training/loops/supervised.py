@@ -19,7 +19,7 @@ Figures = dict[str, float]
 
 
 def learning_rate(settings: Optimiser, step: int, progress: float) -> float:
-    """Linear warm-up, then one cosine from ``lr`` to ``lr * floor`` over the run (no restarts: SYSTEMS 2.6).
+    """Linear warm-up, then one cosine from ``lr`` to ``lr * floor`` over the run (no restarts).
 
     Args:
         settings: the optimiser's.
