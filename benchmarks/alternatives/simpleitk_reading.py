@@ -2,8 +2,8 @@
 
 import sys
 
-import SimpleITK as sitk
+import SimpleITK
 
-reader = sitk.ImageSeriesReader()
+reader = SimpleITK.ImageSeriesReader()
 reader.SetFileNames(reader.GetGDCMSeriesFileNames(sys.argv[1]))
-assert sitk.GetArrayFromImage(reader.Execute()).ndim == 3
+assert SimpleITK.GetArrayFromImage(reader.Execute()).ndim == 3
