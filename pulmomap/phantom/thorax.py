@@ -139,7 +139,7 @@ def _grid(patient: Patient, spacing: float | Sequence[float]) -> Grid:
     """The scan's field of view: the body's width and depth, the lungs' height with a margin."""
     size = np.broadcast_to(np.asarray(spacing, dtype=float), (3,)).copy()
     wide, deep = patient.body
-    low, high = patient.base - 45.0 - abs(patient.breath), patient.apex + 25.0
+    low, high = patient.base - 65.0 - abs(patient.breath), patient.apex + 25.0
     extent = np.array([2 * min(wide + 12, 205.0), 2 * min(deep + 14, 150.0), high - low])
     shape = np.ceil(extent / size).astype(int)
     origin = np.array([-extent[0] / 2, -extent[1] / 2 + 6.0, low])

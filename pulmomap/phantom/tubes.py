@@ -40,7 +40,7 @@ def _along(
     start: Radii, end: Radii, from_radius: Radii, to_radius: Radii, low: float, grid: Grid
 ) -> tuple[Radii, Radii]:
     """Points and radii along the links, dense enough that their balls make a smooth tube."""
-    every = max(0.5 * float(grid.spacing.mean()), 0.35 * low)
+    every = max(0.3 * float(grid.spacing.mean()), 0.35 * low)
     counts = np.maximum(1, np.ceil(np.linalg.norm(end - start, axis=1) / every).astype(int))
     link = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(link)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -63,7 +63,17 @@ def _fill(filled: NDArray[np.float32], centres: Radii, radius: Radii, largest: f
         centre, ball = index[first : first + many, None, :], radius[first : first + many, None]
         voxels = np.rint(centre).astype(int) + offsets[None]
         distance = np.linalg.norm((voxels - centre) * grid.spacing, axis=2)
-        share = np.clip((ball - distance) / voxel + 0.5, 0.0, 1.0) * np.minimum(1.0, (ball / (0.62 * voxel)) ** 2)
+        share = np.clip((ball - distance) / voxel + 0.5, 0.0, 1.0) * _area_kept(ball / voxel)
         inside = (share > 0) & ((voxels >= 0) & (voxels < size)).all(axis=2)
         x, y, z = voxels[inside].T
         np.maximum.at(flat, (z * size[1] + y) * size[0] + x, share[inside].astype(np.float32))
+
+
+def _area_kept(radius: Radii) -> Radii:
+    """Cross-section of a vessel over that of its soft-edged picture; radius in voxels.
+
+    A disc whose edge falls off over one voxel covers pi (r^2 + 1/12), or pi (r + 1/2)^3 / 3 where the fall-off reaches
+    the centre (r < 1/2): without this factor thin vessels would hold up to twice their blood.
+    """
+    thin, thick = 3 * radius**2 / (radius + 0.5) ** 3, radius**2 / (radius**2 + 1 / 12)
+    return np.where(radius < 0.5, thin, thick)

@@ -1,0 +1,78 @@
+"""Trees and tubes against what can be computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from pulmomap.phantom.fields import Coarse, Grid
+from pulmomap.phantom.growth import Growth, Tree, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.tubes import occupancy
+
+
+def y_tree() -> Tree:
+    """A stem of three nodes with two arms of three nodes and one twig of a single node."""
+    tree = Tree()
+    stem = tree.line([np.zeros(3), np.array([0, 0, 6.0])], -1)
+    tree.line([np.array([9.0, 0, 6.0])], stem)
+    tree.line([np.array([-9.0, 0, 6.0])], stem)
+    tree.add(np.array([0, 2.0, 3.0]), 1)
+    return tree
+
+
+def test_colonisation_reaches_every_attractor() -> None:
+    rng = np.random.default_rng(0)
+    attractors = rng.uniform(-30, 30, (300, 3))
+    tree = Tree()
+    tree.add(np.array([0.0, 0.0, -40.0]), -1)
+    colonise(tree, [0], attractors, 1, Growth(step=3.0, reach=5.0), rng)
+    assert cKDTree(tree.arrays()[0]).query(attractors)[0].max() <= 5.0
+
+
+def test_murray_adds_up_at_every_branching() -> None:
+    tree = y_tree()
+    assert leaves_below(tree)[0] == 3
+    radii = murray(tree, 1.0, 3.0, 99.0)
+    assert radii[0] ** 3 == pytest.approx(3.0)
+    assert murray(tree, 1.0, 3.0, 1.2).max() == 1.2
+
+
+def test_twigs_fall_and_branches_stay() -> None:
+    tree = y_tree()
+    pruned = without_twigs(tree, 2)
+    assert len(pruned) == len(tree) - 1
+    assert leaves_below(pruned)[0] == 2
+
+
+def test_smoothing_keeps_root_tips_and_fixed_nodes() -> None:
+    tree = y_tree()
+    before, _ = tree.arrays()
+    smooth(tree, 3, fixed=3)
+    after, parents = tree.arrays()
+    tips = np.setdiff1d(np.arange(len(parents)), parents)
+    assert np.array_equal(before[:3], after[:3])
+    assert np.array_equal(before[tips], after[tips])
+
+
+@pytest.mark.parametrize(("radius", "tolerance"), [(0.3, 0.08), (0.6, 0.05), (1.0, 0.03), (3.0, 0.02), (8.0, 0.02)])
+def test_tube_fills_its_volume(radius: float, tolerance: float) -> None:
+    """A straight cylinder through a 1 mm grid, over many places in the voxel; also a vessel thinner than a voxel."""
+    grid = Grid(np.array([-15.0, -15.0, -15.0]), np.ones(3), (30, 30, 30))
+    areas = []
+    for x, y in np.random.default_rng(0).uniform(-0.5, 0.5, (100, 2)):
+        tree = Tree()
+        tree.line([np.array([x, y, -12.0]), np.array([x, y, 12.0])], -1)
+        areas.append(occupancy(tree, np.full(len(tree), radius), grid)[10:20].sum() / 10)
+    assert np.mean(areas) == pytest.approx(np.pi * radius**2, rel=tolerance)
+
+
+def test_coarse_shapes_are_exact_on_their_surface() -> None:
+    grid = Grid(np.array([-30.0, -30.0, -30.0]), np.ones(3), (60, 60, 60))
+    coarse = Coarse(grid, np.random.default_rng(0))
+    ball = coarse.onto_voxels(coarse.ellipsoid(np.zeros(3), np.array([20.0, 20.0, 20.0])))
+    volume = np.clip(0.5 - ball, 0, 1).sum()
+    assert volume == pytest.approx(4 / 3 * np.pi * 20**3, rel=0.03)
+    ramp = coarse.onto_voxels((2 * coarse.x + 3 * coarse.y - coarse.z).astype(np.float32))
+    z, y, x = np.meshgrid(*(np.arange(60) - 30.0 for _ in range(3)), indexing="ij")
+    assert np.allclose(ramp, 2 * x + 3 * y - z, atol=1e-3)

@@ -1,0 +1,127 @@
+"""A drawn patient: anatomy where it belongs, blood as bright as drawn, the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.spatial import cKDTree
+
+from pulmomap.phantom.thorax import Phantom, draw
+
+SEEDS = (11, 12)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def phantom(request: pytest.FixtureRequest) -> Phantom:
+    return draw(request.param, 2.5)
+
+
+def mask(phantom: Phantom, *names: str) -> np.ndarray:
+    return np.isin(phantom.labels.array, [phantom.label_names[name] for name in names])
+
+
+def centre(phantom: Phantom, voxels: np.ndarray) -> np.ndarray:
+    """Centroid in LPS mm."""
+    return (phantom.labels.affine @ [*np.argwhere(voxels).mean(axis=0), 1.0])[:3]
+
+
+def test_same_seed_same_bytes_other_seed_other_patient() -> None:
+    first, again, other = draw(3, 4.0), draw(3, 4.0), draw(4, 4.0)
+    for name in ("ncct", "vnc", "cect", "vessels", "labels", "lungs"):
+        assert np.array_equal(getattr(first, name).array, getattr(again, name).array), name
+    assert first.ncct.spatial_shape != other.ncct.spatial_shape or not np.array_equal(
+        first.ncct.array, other.ncct.array
+    )
+
+
+def test_left_is_left(phantom: Phantom) -> None:
+    """LPS: x grows to the patient's left."""
+    for name in ("lobe_right_upper", "lobe_right_middle", "lobe_right_lower", "right_atrium", "superior_vena_cava"):
+        assert centre(phantom, mask(phantom, name))[0] < 0, name
+    for name in ("lobe_left_upper", "lobe_left_lower", "left_ventricle"):
+        assert centre(phantom, mask(phantom, name))[0] > 0, name
+    assert centre(phantom, mask(phantom, "lobe_left_upper"))[2] > centre(phantom, mask(phantom, "lobe_left_lower"))[2]
+    assert centre(phantom, mask(phantom, "left_atrium"))[1] > centre(phantom, mask(phantom, "right_ventricle"))[1]
+
+
+def test_lungs_are_whole_and_of_human_size(phantom: Phantom) -> None:
+    lungs = phantom.lungs.array > 0
+    assert not lungs[0].any()
+    assert not lungs[-1].any()
+    litres = lungs.sum() * phantom.lungs.voxel_volume / 1e6
+    assert 2.0 < litres < 9.0
+
+
+@pytest.mark.parametrize("tree", ["airways", "arteries", "veins"])
+def test_trees_are_connected_and_thin_out(phantom: Phantom, tree: str) -> None:
+    branching = getattr(phantom.trees, tree)
+    points, parents = branching.tree.arrays()
+    assert (parents[0], (parents < 0).sum()) == (-1, 1)
+    assert (parents[1:] < np.arange(1, len(parents))).all()
+    links = np.linalg.norm(points[1:] - points[parents[1:]], axis=1)
+    assert links.max() < 45.0
+    assert (branching.radii[1:] <= branching.radii[parents[1:]] + 1e-9).all()
+
+
+def test_arteries_and_veins_keep_out_of_the_airways(phantom: Phantom) -> None:
+    lumen = mask(phantom, "airway_lumen")
+    assert lumen.any()
+    assert not (lumen & (phantom.vessels.array > 0)).any()
+
+
+def test_vessels_lie_in_lungs_or_between_them(phantom: Phantom) -> None:
+    """Within 35 mm of a lung, half a mediastinum: never in the chest wall or the abdomen."""
+    lungs = phantom.lungs.array > 0
+    reach = binary_dilation(lungs, iterations=int(35 / 2.5))
+    vessels = phantom.vessels.array > 0
+    assert (vessels & reach).sum() / vessels.sum() > 0.97
+
+
+def test_arteries_accompany_the_airways_and_veins_do_not(phantom: Phantom) -> None:
+    airways = phantom.trees.airways
+    small = airways.tree.arrays()[0][np.array(airways.tree.lobes) > 0]
+    to_artery = cKDTree(phantom.trees.arteries.tree.arrays()[0]).query(small)[0]
+    to_vein = cKDTree(phantom.trees.veins.tree.arrays()[0]).query(small)[0]
+    assert np.median(to_artery) < 6.0
+    assert np.median(to_vein) > 1.5 * np.median(to_artery)
+
+
+def test_blood_is_as_bright_as_drawn(phantom: Phantom) -> None:
+    blood = phantom.blood
+    assert 30 <= blood.plain <= 55
+    for name, gain in (("aorta", blood.aorta), ("left_atrium", blood.vein), ("right_ventricle", blood.right_ventricle)):
+        inner = binary_erosion(mask(phantom, name), iterations=2)
+        assert inner.any(), name
+        assert np.median(phantom.ncct.array[inner]) == pytest.approx(blood.plain, abs=8), name
+        assert np.median(phantom.cect.array[inner]) == pytest.approx(blood.plain + gain, abs=12), name
+        assert np.median(phantom.vnc.array[inner]) == pytest.approx(blood.plain + 0.03 * gain, abs=8), name
+
+
+def test_scans_differ_only_where_contrast_goes(phantom: Phantom) -> None:
+    """Outside the body and in the lungs' air the two scans differ by noise, whose mean is nothing."""
+    quiet = (phantom.labels.array == 0) & (phantom.ncct.array < -60)
+    difference = phantom.cect.array[quiet].astype(float) - phantom.ncct.array[quiet]
+    assert abs(difference.mean()) < 2.0
+
+
+def test_tubes_hold_the_same_blood_at_every_spacing() -> None:
+    """One continuous description: the labelled volume of large vessels does not depend on the grid."""
+    volumes = []
+    for spacing in (2.0, 3.0):
+        phantom = draw(11, spacing)
+        occupied = phantom.labels.array
+        volumes.append(
+            [(occupied == phantom.label_names[name]).sum() * spacing**3 for name in ("aorta", "left_atrium")]
+        )
+    assert np.array(volumes[0]) == pytest.approx(np.array(volumes[1]), rel=0.03)
+
+
+def test_nodules_are_where_the_truth_says(phantom: Phantom) -> None:
+    assert phantom.nodules
+    for number, nodule in enumerate(phantom.nodules, start=1):
+        assert 4.0 <= nodule.diameter <= 34.0
+        index = np.rint(phantom.labels.inverse_affine @ [*nodule.centre, 1.0]).astype(int)[:3]
+        near = tuple(slice(max(i - 2, 0), i + 3) for i in index)
+        assert phantom.lungs.array[near].any()
+        assert f"nodule_{number}" in phantom.label_names
