@@ -57,7 +57,9 @@ def measure(command: list[str]) -> dict[str, Any]:
     wrapper = (
         "import json, resource, subprocess, sys, time\n"
         "begin = time.perf_counter()\n"
-        "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n"
+        "process = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)\n"
+        "code = process.returncode\n"
+        "if code: print(process.stderr, file=sys.stderr)\n"
         "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024\n"
         "print(json.dumps({'seconds': time.perf_counter() - begin, 'peak_mib': peak, 'code': code}))"
     )

