@@ -118,12 +118,14 @@ class ModelIdentity:
         name, version: of the bundle.
         digest: SHA-256 of the weights file, hexadecimal.
         trained_on: one sentence for people.
+        settings: the settings that decide its result beside the weights, as text; part of the results' UIDs.
     """
 
     name: str
     version: str
     digest: str
     trained_on: str
+    settings: str = ""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def derive_uid(*parts: str) -> str:
 
 
 def result_uid(series: SelectedSeries, models: Iterable[ModelIdentity], role: Role, *parts: str) -> str:
-    """The UID of a result: of its input, the weights and the software, never of its pixels.
+    """The UID of a result: of its input, the weights, the settings and the software, never of its pixels.
 
     The pixels differ by rounding between CPU and GPU; the same scan processed again elsewhere is the same result.
 
@@ -62,7 +62,8 @@ def result_uid(series: SelectedSeries, models: Iterable[ModelIdentity], role: Ro
         role: what the result is.
         *parts: what else makes a different result (layout, slice number, nodules).
     """
-    return derive_uid(series.key, __version__, *(model.digest for model in models), role.name, *parts)
+    made_by = (part for model in models for part in (model.digest, model.settings))
+    return derive_uid(series.key, __version__, *made_by, role.name, *parts)
 
 
 def series_number(header: Dataset, role: Role) -> int:

@@ -7,7 +7,7 @@ on the scan's own grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
@@ -93,7 +93,8 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
     inside = _without_crumbs(labels.array[box].copy(), model.settings.smallest_mm3 / ncct.volume.voxel_volume)
     labels.array[...] = 0  # the network's grid may reach a fraction of a voxel beyond the box
     labels.array[box] = inside
-    return VesselMap(syn, labels, model.bundle.identity)
+    identity = replace(model.bundle.identity, settings=f"smallest_mm3={model.settings.smallest_mm3:g}")
+    return VesselMap(syn, labels, identity)
 
 
 def fitted_tile(size: Size, largest: Size, overlap: float, stride: int) -> Size:

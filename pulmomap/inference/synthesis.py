@@ -8,7 +8,7 @@ from the lungs and the heart it *is* the scan.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,8 @@ def synthesise(ncct: Ncct, model: ContrastModel, progress: Progress = no_progres
     syn = _to_int16(ncct.volume.array)
     for below, scan, more in zip(syn[box], part.array, added, strict=True):
         below[...] = _to_int16(scan + more)
-    return SynCect(ncct, ncct.volume.with_array(syn), model.bundle.identity)
+    identity = replace(model.bundle.identity, settings=f"taper_mm={model.settings.taper_mm:g}")
+    return SynCect(ncct, ncct.volume.with_array(syn), identity)
 
 
 def _enhancement(image: Volume, model: ContrastModel, progress: Progress) -> Volume:

@@ -64,14 +64,16 @@ def test_a_uid_holds_128_bits_of_sha256() -> None:
 
 def test_a_result_is_known_by_its_input_its_weights_and_its_role() -> None:
     retrained = dataclasses.replace(SEGMENTER, digest="b" * 64)
+    adjusted = dataclasses.replace(SEGMENTER, settings="smallest_mm3=50")
     uids = {
         result_uid(SERIES, [SYNTHESISER, SEGMENTER], Role.VESSELS),
         result_uid(SERIES, [SYNTHESISER, SEGMENTER], Role.MEASUREMENTS),
         result_uid(SERIES, [SYNTHESISER, retrained], Role.VESSELS),
+        result_uid(SERIES, [SYNTHESISER, adjusted], Role.VESSELS),
         result_uid(SERIES, [SYNTHESISER, SEGMENTER], Role.VESSELS, "LABELMAP"),
         result_uid(dataclasses.replace(SERIES, key="00fe"), [SYNTHESISER, SEGMENTER], Role.VESSELS),
     }
-    assert len(uids) == 5
+    assert len(uids) == 6
     elsewhere = dataclasses.replace(SERIES, instances=(), notes=("read from another folder",))
     assert result_uid(elsewhere, [SYNTHESISER, SEGMENTER], Role.VESSELS) in uids
 
