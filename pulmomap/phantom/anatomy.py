@@ -8,23 +8,13 @@ left.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulmomap.phantom.fields import Coarse, Field, Point
+from pulmomap.phantom.lobes import divide_lobes, divide_segments
 from pulmomap.phantom.population import Patient
-
-
-class Lobe(IntEnum):
-    """Lobes of the lungs."""
-
-    RIGHT_UPPER = 1
-    RIGHT_MIDDLE = 2
-    RIGHT_LOWER = 3
-    LEFT_UPPER = 4
-    LEFT_LOWER = 5
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,8 @@ class Anatomy:
         marks: landmarks.
         shapes: name -> signed distance of every solid organ.
         cavity: the inner chest. lungs: both lungs. fissure: distance to the nearest fissure.
-        lobes: value of :class:`Lobe`, 0 outside.
+        lobes: value of :class:`Lobe`, 0 outside. segments: value of :class:`Segment`.
+        border: distance to the nearest plane between two segments of a lobe.
         warp: the irregularity that shapes share, mm.
     """
 
@@ -62,6 +53,8 @@ class Anatomy:
     lungs: Field
     fissure: Field
     lobes: NDArray[np.uint8]
+    segments: NDArray[np.uint8]
+    border: Field
     warp: Field
 
 
@@ -77,8 +70,9 @@ def build(patient: Patient, coarse: Coarse) -> Anatomy:
     solid = np.minimum(solid, shapes["spine"] - 6.0)
     lungs = np.maximum.reduce([cavity, -solid, above])
     shapes["abdomen"] = np.maximum(cavity - 1.0, below)
-    lobes, fissure = _lobes(patient, coarse, lungs)
-    return Anatomy(marks, shapes, cavity, lungs, fissure, lobes, warp)
+    lobes, fissure = divide_lobes(patient, coarse, lungs)
+    segments, border = divide_segments(coarse, lobes)
+    return Anatomy(marks, shapes, cavity, lungs, fissure, lobes, segments, border, warp)
 
 
 def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
@@ -205,21 +199,3 @@ def _diaphragm(patient: Patient, coarse: Coarse, warp: Field) -> tuple[Field, Fi
     height = np.where(coarse.x < 0, dome(-62, 42, 95, 75), dome(62, 30, 90, 72))
     height = np.asarray(0.8 * height + 0.6 * warp, dtype=np.float32)
     return np.asarray(-height), np.asarray(height + np.float32(1.5))
-
-
-def _lobes(patient: Patient, coarse: Coarse, lungs: Field) -> tuple[NDArray[np.uint8], Field]:
-    """Lobe of each coarse cell, and mm to the nearest fissure."""
-    size = patient.scale
-    oblique = 45 * size + (coarse.y - 60 * size) * 1.15 + coarse.irregular(2.0, 18.0)
-    horizontal = -28 * size + coarse.irregular(2.0, 18.0) + 0.1 * (coarse.y + 30)
-    lower, right, inside = coarse.z < oblique, coarse.x < 0, lungs < 0
-    middle = coarse.z < horizontal
-    lobes = np.zeros(lungs.shape, dtype=np.uint8)
-    lobes[inside & right & ~lower & ~middle] = Lobe.RIGHT_UPPER
-    lobes[inside & right & ~lower & middle] = Lobe.RIGHT_MIDDLE
-    lobes[inside & right & lower] = Lobe.RIGHT_LOWER
-    lobes[inside & ~right & ~lower] = Lobe.LEFT_UPPER
-    lobes[inside & ~right & lower] = Lobe.LEFT_LOWER
-    to_oblique = np.abs(coarse.z - oblique) * 0.65
-    to_horizontal = np.where(right & ~lower, np.abs(coarse.z - horizontal), 99.0)
-    return lobes, np.asarray(np.minimum(to_oblique, to_horizontal), dtype=np.float32)

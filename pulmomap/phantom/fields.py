@@ -1,23 +1,31 @@
 """Smooth shapes as signed distances on a coarse grid, and their way onto the voxels of a scan.
 
-Body axes in mm: x to the patient's left, y to the back, z to the head (LPS directions); the carina lies at the origin.
-Arrays are (z, y, x). A signed distance is negative inside. Shapes are smooth at the coarse grid's 3 mm, so that
+Body axes in mm: x to the patient's left, y to the back, z to the head (LPS directions); the carina is near the
+origin. Arrays are (z, y, x). A signed distance is negative inside. Shapes are smooth at the coarse grid's 3 mm, so that
 they are computed there and interpolated: that is what makes a thorax take seconds.
+
+The coarse grid belongs to the patient, not to the scan: at any spacing the same shapes are sampled. A body that has
+breathed in is the same code on displaced coordinates: each cell holds the point of the resting body that came there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 Field = NDArray[np.float32]
 Point = NDArray[np.float64]
 STEP = 3.0
+# Smooth noise lives on a periodic lattice of its own: cells to its size, and cells to its period (at least 250 mm).
+CELLS = 2.5
+PERIOD = 84
 
 
 @dataclass(frozen=True)
@@ -48,30 +56,54 @@ class Grid:
         affine[3, 3] = 1.0
         return affine
 
+    def centres(self, axis: int) -> Point:
+        """Voxel centres along an array axis (0 is z), mm."""
+        xyz = 2 - axis
+        return np.asarray(self.origin[xyz] + np.arange(self.shape[axis]) * self.spacing[xyz])
+
 
 @dataclass
 class Coarse:
-    """The coarse grid that covers a scan, with a random generator for smooth irregularity."""
+    """The coarse grid that covers a patient, with a random generator for smooth irregularity.
 
-    grid: Grid
+    Attributes:
+        low, high: corners of the covered box, (x, y, z) mm.
+        rng: draws irregularity and sampled points.
+        material: for a displaced body, the resting point (3, z, y, x) at each cell; None for the body at rest.
+        axes: cell centres along z, y and x, mm.
+        x, y, z: the resting coordinates of each cell, in which all shapes are described.
+    """
+
+    low: Point
+    high: Point
     rng: np.random.Generator
+    material: Field | None = None
     axes: tuple[Field, Field, Field] = field(init=False)
     x: Field = field(init=False)
     y: Field = field(init=False)
     z: Field = field(init=False)
 
     def __post_init__(self) -> None:
-        low, extent = self.grid.origin - STEP, self.grid.extent
         self.axes = tuple(  # type: ignore[assignment]
-            np.arange(low[axis], low[axis] + extent[axis] + 3 * STEP, STEP, dtype=np.float32) for axis in (2, 1, 0)
+            np.arange(self.low[axis] - STEP, self.high[axis] + 2 * STEP, STEP, dtype=np.float32) for axis in (2, 1, 0)
         )
-        self.z, self.y, self.x = np.meshgrid(*self.axes, indexing="ij")
+        if self.material is None:
+            self.z, self.y, self.x = np.meshgrid(*self.axes, indexing="ij")
+        else:
+            self.x, self.y, self.z = self.material
 
     def irregular(self, amplitude: float, size: float) -> Field:
-        """Smooth noise of about the given amplitude (mm or HU) and size (mm)."""
-        cells = size / STEP
-        noise = gaussian_filter(self.rng.standard_normal(self.z.shape, dtype=np.float32), cells)
-        return np.asarray(noise * (amplitude / max(float(noise.std()), 1e-9)), dtype=np.float32)
+        """Smooth noise of about the given amplitude (mm or HU) and size (mm), the same for every view of the body."""
+        step = max(size / CELLS, STEP)
+        noise = gaussian_filter(self.rng.standard_normal((PERIOD,) * 3, dtype=np.float32), size / step, mode="wrap")
+        noise *= amplitude / max(float(noise.std()), 1e-9)
+        if self.material is not None:
+            places = [(part / step) % PERIOD for part in (self.z, self.y, self.x)]
+            return np.asarray(map_coordinates(noise, places, order=1, mode="grid-wrap"))
+        lows = [int(np.floor(axis[0] / step)) for axis in self.axes]
+        cells = [np.arange(low, int(axis[-1] / step) + 3) % PERIOD for low, axis in zip(lows, self.axes, strict=True)]
+        places = [axis.astype(float) / step - low for low, axis in zip(lows, self.axes, strict=True)]
+        return interpolate(noise[np.ix_(*cells)], places)
 
     def ellipsoid(self, centre: Point, radii: Point, power: float = 2.0) -> Field:
         """Signed distance to a superellipsoid, exact on its surface."""
@@ -87,14 +119,14 @@ class Coarse:
         return reduce(np.minimum, [self._cone(a, b, ra, rb) for a, b, ra, rb in links])
 
     def _cone(self, a: Point, b: Point, ra: float, rb: float) -> Field:
-        along = b - a
-        offsets = (self.x - a[0], self.y - a[1], self.z - a[2])
-        t = np.clip(sum(o * d for o, d in zip(offsets, along, strict=True)) / float(along @ along), 0.0, 1.0)
-        distance = np.sqrt(sum((o - t * d) ** 2 for o, d in zip(offsets, along, strict=True)))
-        return np.asarray(distance - (ra + (rb - ra) * t), dtype=np.float32)
+        along = (b - a).astype(np.float32)
+        x, y, z = (axis - np.float32(start) for axis, start in zip((self.x, self.y, self.z), a, strict=True))
+        t = np.clip((x * along[0] + y * along[1] + z * along[2]) / np.float32(along @ along), 0.0, 1.0)
+        distance = np.sqrt((x - t * along[0]) ** 2 + (y - t * along[1]) ** 2 + (z - t * along[2]) ** 2)
+        return np.asarray(distance - (np.float32(ra) + np.float32(rb - ra) * t))
 
     def sample(self, inside: NDArray[np.bool_], per_mm3: float) -> Point:
-        """Random points (n, 3) in the cells where ``inside`` is true, at the given density."""
+        """Random points (n, 3) in the cells where ``inside`` is true, at the given density. For a body at rest."""
         cells = np.argwhere(inside)
         count = int(len(cells) * STEP**3 * per_mm3)
         if count == 0:
@@ -102,19 +134,28 @@ class Coarse:
         chosen = cells[self.rng.integers(0, len(cells), count)] + self.rng.uniform(-0.5, 0.5, (count, 3))
         return np.stack([self.axes[2 - axis][0] + chosen[:, 2 - axis] * STEP for axis in range(3)], axis=1)
 
+    def at(self, values: NDArray[Any], points: Point) -> NDArray[Any]:
+        """Values of the cells that hold the points (n, 3); beyond the grid, of its border."""
+        cells = [
+            np.clip(np.rint((points[:, 2 - axis] - self.axes[axis][0]) / STEP).astype(int), 0, values.shape[axis] - 1)
+            for axis in range(3)
+        ]
+        return np.asarray(values[tuple(cells)])
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The way from the coarse grid onto the voxels of one scan."""
+
+    coarse: Coarse
+    grid: Grid
+
     def onto_voxels(self, values: Field, box: tuple[slice, slice, slice] | None = None) -> Field:
         """Linear interpolation of a coarse field at the voxel centres of (a box of) the scan."""
-        result = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-        for axis in range(3):
-            position = self._positions(axis)
-            if box is not None:
-                position = position[box[axis]]
-            low = np.clip(np.floor(position).astype(np.int64), 0, values.shape[axis] - 2)
-            weight = torch.from_numpy((position - low).astype(np.float32))
-            weight = weight.reshape([-1 if other == axis else 1 for other in range(3)])
-            first = result.index_select(axis, torch.from_numpy(low))
-            result = torch.lerp(first, result.index_select(axis, torch.from_numpy(low + 1)), weight)
-        return np.asarray(result.numpy())
+        places = [self._positions(axis) for axis in range(3)]
+        if box is not None:
+            places = [place[part] for place, part in zip(places, box, strict=True)]
+        return interpolate(values, places)
 
     def nearest(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Labels of the nearest coarse cells at the voxel centres of the scan."""
@@ -137,6 +178,17 @@ class Coarse:
 
     def _positions(self, axis: int) -> Point:
         """Coarse index of every voxel centre along an array axis."""
-        xyz = 2 - axis
-        voxels = self.grid.origin[xyz] + np.arange(self.grid.shape[axis]) * self.grid.spacing[xyz]
-        return np.asarray((voxels - self.axes[axis][0]) / STEP)
+        return np.asarray((self.grid.centres(axis) - self.coarse.axes[axis][0]) / STEP)
+
+
+def interpolate(values: Field, places: Sequence[NDArray[np.floating]]) -> Field:
+    """Linear interpolation on a regular grid at the product of three lists of indices; beyond the border, its value."""
+    result = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+    for axis, place in enumerate(places):
+        inside = np.clip(place, 0, values.shape[axis] - 1)
+        low = np.clip(np.floor(inside).astype(np.int64), 0, values.shape[axis] - 2)
+        weight = torch.from_numpy((inside - low).astype(np.float32))
+        weight = weight.reshape([-1 if other == axis else 1 for other in range(3)])
+        first = result.index_select(axis, torch.from_numpy(low))
+        result = first.lerp_(result.index_select(axis, torch.from_numpy(low + 1)), weight)
+    return np.asarray(result.numpy())

@@ -25,32 +25,35 @@ class Tree:
         points: node positions, mm.
         parents: index of each node's parent; -1 for the root.
         lobes: the lobe a node was grown for; 0 for central nodes.
+        segments: the segment a node was grown for; 0 where it was grown for none.
     """
 
     points: list[Points] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     lobes: list[int] = field(default_factory=list)
+    segments: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.points)
 
-    def add(self, point: Points, parent: int, lobe: int = 0) -> int:
+    def add(self, point: Points, parent: int, lobe: int = 0, segment: int = 0) -> int:
         """Append a node and return its index."""
         self.points.append(np.asarray(point, dtype=float))
         self.parents.append(parent)
         self.lobes.append(lobe)
+        self.segments.append(segment)
         return len(self.points) - 1
 
-    def line(self, points: Sequence[Points], parent: int, lobe: int = 0, step: float = 3.0) -> int:
+    def line(self, points: Sequence[Points], parent: int, lobe: int = 0, segment: int = 0, step: float = 3.0) -> int:
         """Append a polyline in steps and return its last node. A parent of -1 makes its first point the root."""
         for point in points:
             if parent < 0:
-                parent = self.add(point, -1, lobe)
+                parent = self.add(point, -1, lobe, segment)
                 continue
             start = self.points[parent]
             count = max(1, int(np.linalg.norm(point - start) / step))
             for number in range(1, count + 1):
-                parent = self.add(start + (point - start) * number / count, parent, lobe)
+                parent = self.add(start + (point - start) * number / count, parent, lobe, segment)
         return parent
 
     def nodes_of(self, lobe: int) -> list[int]:
@@ -78,9 +81,18 @@ ITERATIONS = 400
 
 
 def colonise(
-    tree: Tree, starts: Sequence[int], attractors: Points, lobe: int, growth: Growth, rng: np.random.Generator
+    tree: Tree,
+    starts: Sequence[int],
+    attractors: Points,
+    growth: Growth,
+    rng: np.random.Generator,
+    lobe: int = 0,
+    segment: int = 0,
 ) -> None:
-    """Grow ``tree`` from the start nodes until every attractor has a node within ``growth.reach``."""
+    """Grow ``tree`` from the start nodes until every attractor has a node within ``growth.reach``.
+
+    ``lobe`` and ``segment`` are noted at the new nodes.
+    """
     if len(attractors) == 0:
         return
     start = np.array(starts)
@@ -95,7 +107,7 @@ def colonise(
         if len(attractors) == 0:
             return
         nodes, new = _advance(tree, attractors, owner, growth, rng)
-        ids = np.array([tree.add(point, int(node), lobe) for point, node in zip(new, nodes, strict=True)])
+        ids = np.array([tree.add(point, int(node), lobe, segment) for point, node in zip(new, nodes, strict=True)])
         distance, which = cKDTree(new).query(attractors)
         closer = distance < best - 1e-3
         owner = np.where(closer, ids[which], owner)
@@ -136,7 +148,7 @@ def without_twigs(tree: Tree, shortest: int) -> Tree:
     result = Tree()
     for node in np.flatnonzero(keep):
         parent = parents[node]
-        result.add(tree.points[node], int(index[parent]) if parent >= 0 else -1, tree.lobes[node])
+        result.add(tree.points[node], int(index[parent]) if parent >= 0 else -1, tree.lobes[node], tree.segments[node])
     return result
 
 
@@ -169,3 +181,24 @@ def leaves_below(tree: Tree) -> NDArray[np.float64]:
 def murray(tree: Tree, tip: float, exponent: float, largest: float) -> NDArray[np.float64]:
     """Radii, mm: ``tip`` at the tips, parent^e = sum of children^e, never above ``largest``."""
     return np.asarray(np.minimum(tip * leaves_below(tree) ** (1.0 / exponent), largest))
+
+
+def central(radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: float) -> NDArray[np.float64]:
+    """Radii with the central vessels as wide as they are, though far from all of their branches are drawn.
+
+    Args:
+        radii: after Murray, mm.
+        tree: its nodes of lobe 0 are central.
+        trunk: mm, at the root; the other central nodes by the share of the tips that they feed.
+        exponent: of Murray's law.
+
+    Returns:
+        Radii that never grow from parent to child.
+    """
+    leaves = leaves_below(tree)
+    inner = np.array(tree.lobes) == 0
+    result = np.where(inner, np.maximum(radii, trunk * (leaves / leaves[0]) ** (1.0 / exponent)), radii)
+    for node, parent in enumerate(tree.parents):
+        if parent >= 0:
+            result[node] = min(result[node], result[parent])
+    return np.asarray(result)

@@ -19,16 +19,21 @@ class Patient:
     """Body and chest of one patient.
 
     Attributes:
-        male: sex.
-        scale: size relative to a man of 176 cm.
+        male: sex. age: years. height: cm.
+        scale: size of the chest relative to that of a man of 176 cm.
         fat: thickness of the subcutaneous fat.
         half_width, half_depth: semi-axes of the inner chest at its widest.
         apex, base: height (z) of the lung apices and of the dome level above the carina's.
         breath: shift of the diaphragm from the mean breath level.
         calibre: size of the great vessels relative to the body.
+        breast: radius of the breasts; 0 where there is none to see. glandular: their share of glandular tissue.
+        muscle: thickness of the chest's muscles relative to the average.
+        arms_up: the arms lie beside the head; else beside the chest.
     """
 
     male: bool
+    age: float
+    height: float
     scale: float
     fat: float
     half_width: float
@@ -37,6 +42,10 @@ class Patient:
     base: float
     breath: float
     calibre: float
+    breast: float
+    glandular: float
+    muscle: float
+    arms_up: bool
 
     @property
     def wall(self) -> float:
@@ -80,21 +89,32 @@ class Scan:
     noise: float
 
 
-def draw_patient(rng: np.random.Generator) -> Patient:
-    """A patient of the population."""
+def draw_patient(rng: np.random.Generator, arms_up: bool) -> Patient:
+    """A patient of the population; how the arms lie is decided with the switches."""
     male = bool(rng.random() < 0.55)
-    scale = (1.0 if male else 0.92) * float(np.clip(rng.normal(1.0, 0.05), 0.85, 1.15))
+    age = float(np.clip(rng.normal(56.0, 13.0), 20.0, 90.0))
+    average = 176.0 if male else 163.0
+    height = float(np.clip(rng.normal(average, 6.8), average - 20.0, average + 20.0))
+    # A woman's chest is nearly as large as a man's, though she is shorter.
+    scale = (1.0 if male else 0.96) * (height / average) ** 0.7 * float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1))
     breath = float(rng.uniform(-12.0, 12.0))
     return Patient(
         male=male,
+        age=age,
+        height=height,
         scale=scale,
         fat=float(np.clip(rng.normal(20.0 if male else 25.0, 9.0), 6.0, 50.0)),
-        half_width=118.0 * scale * float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12)),
+        half_width=126.0 * scale * float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12)),
         half_depth=88.0 * scale * float(np.clip(rng.normal(1.0, 0.06), 0.85, 1.18)),
         apex=100.0 * scale * float(np.clip(rng.normal(1.0, 0.06), 0.85, 1.15)),
-        base=-125.0 * scale * float(np.clip(rng.normal(1.0, 0.07), 0.8, 1.2)),
+        base=-132.0 * scale * float(np.clip(rng.normal(1.0, 0.07), 0.8, 1.2)),
         breath=breath,
         calibre=float(np.clip(rng.normal(1.0, 0.09), 0.8, 1.35)),
+        breast=float(rng.uniform(6.0, 14.0) if male else rng.uniform(30.0, 62.0)),
+        # Glands give way to fat with age.
+        glandular=0.05 if male else float(np.clip(rng.normal(0.75 - age / 120.0, 0.2), 0.05, 0.9)),
+        muscle=float(np.clip(rng.normal(1.05 if male else 0.85, 0.15), 0.6, 1.5)),
+        arms_up=arms_up,
     )
 
 

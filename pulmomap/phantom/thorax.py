@@ -3,63 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from highdicom import UID, Volume
+from highdicom import UID, ChannelDescriptor, Volume
 from numpy.typing import NDArray
-from scipy.ndimage import grey_dilation
 
-from pulmomap.phantom.anatomy import Anatomy, Lobe, build
+from pulmomap.phantom.body import Body, breathed, compose, stream, view
+from pulmomap.phantom.body_wall import paint_abdomen, paint_wall
+from pulmomap.phantom.breath import Breath, draw_breath
 from pulmomap.phantom.canvas import Canvas
-from pulmomap.phantom.fields import Coarse, Field, Grid
-from pulmomap.phantom.lesions import PhantomNodule, paint_nodules, paint_opacities
-from pulmomap.phantom.physics import acquire
-from pulmomap.phantom.population import (
-    BloodPool,
-    Kernel,
-    Patient,
-    Scan,
-    draw_blood,
-    draw_patient,
-    draw_scan,
-)
-from pulmomap.phantom.tissues import paint_body, paint_chest
-from pulmomap.phantom.trees import Vasculature, grow
+from pulmomap.phantom.fields import STEP, Field, Grid, Point
+from pulmomap.phantom.findings import Findings
+from pulmomap.phantom.nodules import PhantomNodule, paint_nodule
+from pulmomap.phantom.opacities import effusion, paint_opacities
+from pulmomap.phantom.physics import NoiseField, Streaks, add_streaks, beat, blur, digitise
+from pulmomap.phantom.population import BloodPool, Kernel, Patient, Scan, draw_scan
+from pulmomap.phantom.tissues import device_leads, paint_chest
+from pulmomap.phantom.trees import Vasculature
+from pulmomap.phantom.truth import ARTERY, LABELS, NODULE_LABEL, VEIN, Painted, labels, segments
 from pulmomap.phantom.tubes import occupancy
 
 # A vessel voxel is one that its vessel fills to this share: thin vessels never fill half of a voxel.
 FILLED = 0.4
-ARTERY, VEIN = 1, 2
-LABELS = {
-    "pulmonary_artery": 1,
-    "pulmonary_vein": 2,
-    "airway_lumen": 3,
-    "airway_wall": 4,
-    "aorta": 5,
-    "left_atrium": 6,
-    "right_atrium": 7,
-    "left_ventricle": 8,
-    "right_ventricle": 9,
-    "superior_vena_cava": 10,
-    "inferior_vena_cava": 11,
-    "lobe_right_upper": 21,
-    "lobe_right_middle": 22,
-    "lobe_right_lower": 23,
-    "lobe_left_upper": 24,
-    "lobe_left_lower": 25,
-}
-# Later ones cover earlier ones.
-ORGANS = (
-    "right_atrium",
-    "right_ventricle",
-    "left_ventricle",
-    "left_atrium",
-    "aorta",
-    "superior_vena_cava",
-    "inferior_vena_cava",
-)
-NODULE_LABEL = 40  # nodule_1 is 41
+AXES = ChannelDescriptor("LPS axis", is_custom=True, value_type=str)
+RESIDUE = np.float32(0.03)  # of the iodine, left behind by spectral subtraction
 
 
 @dataclass(frozen=True)
@@ -68,27 +36,32 @@ class Phantom:
 
     Attributes:
         seed: what it was drawn from.
-        patient, blood, scan: the parameters.
+        patient, blood, findings, scan: the parameters.
         ncct, vnc, cect: int16 HU: non-contrast, virtual non-contrast, contrast-enhanced.
         vessels: uint8: 1 pulmonary artery (trunk included), 2 pulmonary vein (up to the left atrium).
         labels: uint8 by ``label_names``; a nodule covers its lobe, a vessel covers both.
+        segments: uint8 by :class:`pulmomap.phantom.anatomy.Segment`, vessels included.
         lungs: uint8: 1 inside either lung.
         nodules: truth about the nodules.
         trees: airways, arteries and veins as graphs, LPS mm.
+        body: the continuous description.
     """
 
     seed: int
     patient: Patient
     blood: BloodPool
+    findings: Findings
     scan: Scan
     ncct: Volume
     vnc: Volume
     cect: Volume
     vessels: Volume
     labels: Volume
+    segments: Volume
     lungs: Volume
     nodules: tuple[PhantomNodule, ...]
     trees: Vasculature
+    body: Body
 
     @property
     def label_names(self) -> dict[str, int]:
@@ -96,61 +69,136 @@ class Phantom:
         return LABELS | {f"nodule_{n}": NODULE_LABEL + n for n in range(1, len(self.nodules) + 1)}
 
 
-def draw(seed: int, spacing: float | Sequence[float] = 1.0, *, kernel: Kernel | None = None) -> Phantom:
+@dataclass(frozen=True)
+class BreathingScan:
+    """A second NCCT of the same patient at another breath level, on a grid of its own.
+
+    Attributes:
+        ncct: int16 HU. vessels, lungs: uint8 as in :class:`Phantom`.
+        breath: how the body moved.
+        displacement: float32 mm (z, y, x, 3) LPS on a 3 mm grid over the resting scan: where its points went.
+    """
+
+    scan: Scan
+    ncct: Volume
+    vessels: Volume
+    lungs: Volume
+    breath: Breath
+    displacement: Volume
+
+
+def draw(
+    seed: int, spacing: float | Sequence[float] = 1.0, *, kernel: Kernel | None = None, switches: Sequence[str] = ()
+) -> Phantom:
     """Draw a phantom. The same arguments give the same bytes.
 
     Args:
         seed: selects patient, injection and scan. Seeds of 9,000,000 and above are reserved for acceptance.
         spacing: mm, one for all axes or (x, y, z).
         kernel: reconstruction kernel; drawn when not given.
+        switches: findings to add or take away (:mod:`pulmomap.phantom.findings`).
+
+    Raises:
+        ValueError: if a switch is unknown.
     """
-    patient_rng, shape_rng, noise_rng = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(3))
-    patient, blood, scan = draw_patient(patient_rng), draw_blood(patient_rng), draw_scan(patient_rng, kernel)
-    grid = _grid(patient, spacing)
-    coarse = Coarse(grid, shape_rng)
-    anatomy = build(patient, coarse)
-    trees = grow(patient, anatomy, coarse)
-
-    canvas = Canvas(coarse)
-    paint_body(canvas, patient, anatomy, coarse)
-    paint_chest(canvas, patient, anatomy, coarse, blood)
-    paint_opacities(canvas, anatomy, coarse)
-    vessels, airway = _paint_trees(canvas, trees, blood, coarse, anatomy)
-    nodules = paint_nodules(canvas, anatomy, coarse, vessels)
-
-    residue = np.float32(0.03)  # iodine that spectral subtraction leaves behind
-    images = {
-        "ncct": acquire(canvas.plain, grid, scan, noise_rng),
-        "vnc": acquire(canvas.plain + residue * canvas.gain, grid, scan, noise_rng, noise=0.8),
-        "cect": acquire(canvas.plain + canvas.gain, grid, scan, noise_rng, noise=0.95),
+    body = compose(seed, switches)
+    grid = make_grid(*view(body.patient), spacing)
+    scan = setting(draw_scan(stream(seed, "scan"), kernel), grid)
+    painted = paint(body, grid)
+    images = _images(body, painted, scan)
+    arrays = images | {
+        "vessels": painted.vessels,
+        "labels": labels(body, painted),
+        "segments": segments(body, painted),
+        "lungs": painted.lungs,
     }
-    lungs = (canvas.share(anatomy.lungs) > 0.5).astype(np.uint8)
-    labels = _labels(canvas, anatomy, coarse, lungs, vessels, airway, nodules)
-    arrays = images | {"vessels": vessels, "labels": labels, "lungs": lungs}
-    frame = UID.from_uuid(f"{seed:032x}")
-    volumes = {
-        name: Volume(array, grid.affine, coordinate_system="PATIENT", frame_of_reference_uid=frame)
-        for name, array in arrays.items()
-    }
-    return Phantom(seed, patient, blood, scan, nodules=nodules, trees=trees, **volumes)
+    volumes = {name: as_volume(array, grid, seed) for name, array in arrays.items()}
+    return Phantom(
+        seed=seed,
+        patient=body.patient,
+        blood=body.blood,
+        findings=body.findings,
+        scan=scan,
+        nodules=painted.nodules,
+        trees=body.trees,
+        body=body,
+        **volumes,
+    )
 
 
-def _grid(patient: Patient, spacing: float | Sequence[float]) -> Grid:
-    """The scan's field of view: the body's width and depth, the lungs' height with a margin."""
+def breathe(body: Body, spacing: float | Sequence[float] = 1.0, *, kernel: Kernel | None = None) -> BreathingScan:
+    """Scan the same patient again, without contrast, at another breath level and with another field of view."""
+    rng = stream(body.seed, "breath")
+    breath = draw_breath(body.patient, rng)
+    low, high = view(body.patient)
+    reach = np.array([4.0, 4.0, abs(breath.descent)])
+    grid = make_grid(low - rng.uniform(0.0, 1.0, 3) * reach, high + rng.uniform(0.5, 1.0, 3) * reach, spacing)
+    scan = setting(draw_scan(rng, kernel), grid)
+    moved = breathed(body, breath)
+    painted = paint(moved, grid)
+    noise = NoiseField(painted.canvas.plain, grid, scan, rng)
+    image = digitise(blur(painted.canvas.plain, grid, scan) + noise.draw())
+    return BreathingScan(
+        scan=scan,
+        ncct=as_volume(image, grid, body.seed),
+        vessels=as_volume(painted.vessels, grid, body.seed),
+        lungs=as_volume(painted.lungs, grid, body.seed),
+        breath=breath,
+        displacement=displacement(body, breath),
+    )
+
+
+def displacement(body: Body, breath: Breath) -> Volume:
+    """Where the resting scan's points went: mm (z, y, x, 3), LPS, every 3 mm of the field of view."""
+    grid = make_grid(*view(body.patient), STEP)
+    z, y, x = np.meshgrid(*(grid.centres(axis) for axis in range(3)), indexing="ij")
+    field = breath.displacement(np.stack([x, y, z], axis=-1))
+    return as_volume(field.astype(np.float32), grid, body.seed)
+
+
+def make_grid(low: Point, high: Point, spacing: float | Sequence[float]) -> Grid:
+    """The voxels that cover a box, LPS mm; ``spacing`` in mm, one or (x, y, z)."""
     size = np.broadcast_to(np.asarray(spacing, dtype=float), (3,)).copy()
-    wide, deep = patient.body
-    low, high = patient.base - 65.0 - abs(patient.breath), patient.apex + 25.0
-    extent = np.array([2 * min(wide + 12, 205.0), 2 * min(deep + 14, 150.0), high - low])
-    shape = np.ceil(extent / size).astype(int)
-    origin = np.array([-extent[0] / 2, -extent[1] / 2 + 6.0, low])
-    return Grid(origin, size, (int(shape[2]), int(shape[1]), int(shape[0])))
+    shape = np.ceil((high - low) / size).astype(int)
+    return Grid(low + size / 2, size, (int(shape[2]), int(shape[1]), int(shape[0])))
 
 
-def _paint_trees(
-    canvas: Canvas, trees: Vasculature, blood: BloodPool, coarse: Coarse, anatomy: Anatomy
-) -> tuple[NDArray[np.uint8], dict[str, Field]]:
-    """Paint airways, veins and arteries; returns the vessel labels and the airway's share of each voxel."""
-    grid, airways = coarse.grid, trees.airways
+def setting(scan: Scan, grid: Grid) -> Scan:
+    """A scan whose slices leave no gap: never thinner than their distance."""
+    return replace(scan, slice_width=max(scan.slice_width, float(grid.spacing[2])))
+
+
+def as_volume(array: NDArray[np.generic], grid: Grid, seed: int) -> Volume:
+    """An array on a grid, in the patient's frame of reference; a fourth axis is x, y, z of a vector."""
+    return Volume(
+        array,
+        grid.affine,
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=UID.from_uuid(f"{seed:032x}"),
+        channels={AXES: ["x", "y", "z"]} if array.ndim == 4 else None,
+    )
+
+
+def paint(body: Body, grid: Grid) -> Painted:
+    """Tissue and truth of a body on the voxels of a scan."""
+    body.coarse.rng, rng = stream(body.seed, "texture"), stream(body.seed, "values")
+    patient, anatomy, coarse, blood = body.patient, body.anatomy, body.coarse, body.blood
+    canvas = Canvas(coarse, grid)
+    paint_wall(canvas, patient, anatomy, coarse, rng)
+    paint_abdomen(canvas, patient, anatomy, coarse, blood, rng)
+    paint_chest(canvas, patient, anatomy, coarse, blood, body.findings, body.stretch, rng)
+    fluid = effusion(anatomy, coarse, body.findings, rng)
+    opacities = paint_opacities(canvas, anatomy, coarse, body.opacities, fluid)
+    vessels, lumen, wall = _paint_trees(canvas, body)
+    painted = [paint_nodule(canvas, plan, body.now(plan.centre), vessels) for plan in body.nodules]
+    nodules = tuple(nodule for nodule in painted if nodule is not None)
+    lungs = (canvas.share(anatomy.lungs) > 0.5).astype(np.uint8)
+    return Painted(canvas, vessels, lumen > 0.5, wall > 0.5, lungs, nodules, opacities)
+
+
+def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], Field, Field]:
+    """Paint airways, veins and arteries; returns the vessel labels, and the airways' lumen's and wall's shares."""
+    grid, trees, blood, airways = canvas.grid, body.trees, body.blood, body.trees.airways
     artery = occupancy(trees.arteries.tree, trees.arteries.radii, grid)
     vein = occupancy(trees.veins.tree, trees.veins.radii, grid)
     lumen = occupancy(airways.tree, airways.radii, grid)
@@ -161,36 +209,33 @@ def _paint_trees(
     canvas.voxels(lumen, -985.0, 0.0)
     vessels = np.zeros(grid.shape, dtype=np.uint8)
     vessels[vein >= FILLED] = VEIN
-    atrium = canvas.inside(anatomy.shapes["left_atrium"])
+    atrium = canvas.inside(body.anatomy.shapes["left_atrium"])
     if atrium is not None:
         vessels[atrium[0]][atrium[1]] = 0
     vessels[(artery >= FILLED) & (artery >= vein)] = ARTERY
     vessels[lumen > 0.5] = 0
-    return vessels, {"airway_lumen": lumen, "airway_wall": wall}
+    return vessels, lumen, wall
 
 
-def _labels(
-    canvas: Canvas,
-    anatomy: Anatomy,
-    coarse: Coarse,
-    lungs: NDArray[np.uint8],
-    vessels: NDArray[np.uint8],
-    airway: dict[str, Field],
-    nodules: tuple[PhantomNodule, ...],
-) -> NDArray[np.uint8]:
-    # The coarse lobes stop at the cell: a voxel of the lung beyond takes the lobe of a neighbouring cell.
-    filled = grey_dilation(anatomy.lobes, size=3)
-    table = np.zeros(256, dtype=np.uint8)
-    for lobe in Lobe:
-        table[lobe] = LABELS[f"lobe_{lobe.name.lower()}"]
-    labels = table[coarse.nearest(np.where(anatomy.lobes > 0, anatomy.lobes, filled))] * lungs
-    for name in ORGANS:
-        organ = canvas.inside(anatomy.shapes[name])
-        if organ is not None:
-            labels[organ[0]][organ[1]] = LABELS[name]
-    for number, nodule in enumerate(nodules, start=1):
-        labels[nodule.box][nodule.mask] = NODULE_LABEL + number
-    labels[airway["airway_wall"] > 0.5] = LABELS["airway_wall"]
-    labels[vessels > 0] = vessels[vessels > 0]
-    labels[airway["airway_lumen"] > 0.5] = LABELS["airway_lumen"]
-    return labels
+def _images(body: Body, painted: Painted, scan: Scan) -> dict[str, NDArray[np.int16]]:
+    """NCCT, VNC and CECT. The NCCT is a breath-hold of its own; VNC and CECT come from one contrast scan."""
+    canvas, grid, rng = painted.canvas, painted.canvas.grid, stream(body.seed, "noise")
+    noise = NoiseField(canvas.plain, grid, scan, rng)
+    plain, gain = blur(canvas.plain, grid, scan), blur(canvas.gain, grid, scan)
+    heart = canvas.lens.voxel_box(body.anatomy.shapes["myocardium"] < 10.0)
+    moving = None if heart is None else (heart, canvas.share(body.anatomy.shapes["heart"] - 4.0, heart, softness=10.0))
+    tissue = {"ncct": plain, "vnc": plain + RESIDUE * gain, "cect": plain + gain}
+    loudness = {"ncct": 1.0, "vnc": 0.8, "cect": 0.95}
+    cava = np.linspace(0, 1, 16)[:, None] * (body.anatomy.marks.superior_cava[-1] - body.anatomy.marks.superior_cava[0])
+    bolus = Streaks(cava + body.anatomy.marks.superior_cava[0], max(0.0, 0.05 * (body.blood.superior_cava - 300.0)))
+    result = {}
+    for name, image in tissue.items():
+        if moving is not None:
+            beat(image, moving, grid, rng)
+        if name == "cect" and bolus.strength > 0:
+            add_streaks(image, grid, bolus, rng)
+        if body.findings.device:
+            for lead in device_leads(body.anatomy):
+                add_streaks(image, grid, Streaks(np.array(lead), 25.0), rng, reach=50.0)
+        result[name] = digitise(image + noise.draw(loudness[name]))
+    return result

@@ -1,4 +1,4 @@
-"""Paints the body without the pulmonary vessels: wall, bones, abdomen, lungs, mediastinum, heart.
+"""Paints what the chest holds beside the pulmonary vessels: lungs, mediastinum, heart, great vessels, what ails them.
 
 HU and enhancement are those of the radiology literature with a spread a patient; what takes up little contrast (muscle,
 liver, nodes, oesophagus) is painted with its own small gain, so that a network learns what stays dark.
@@ -11,7 +11,10 @@ import numpy as np
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.canvas import Canvas
 from pulmomap.phantom.fields import Coarse, Field, Point
+from pulmomap.phantom.findings import Findings
 from pulmomap.phantom.population import BloodPool, Patient
+
+Rng = np.random.Generator
 
 # Compartment of each blood-filled shape.
 COMPARTMENTS = {
@@ -28,102 +31,136 @@ COMPARTMENTS = {
 }
 
 
-def paint_body(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse) -> None:
-    """Skin, fat, muscle, ribs, sternum, scapulae, abdomen."""
-    rng, cavity = coarse.rng, anatomy.cavity
-    wide, deep = patient.body
-    round_ = np.abs(coarse.x / wide) ** 2.4 + np.abs(coarse.y / deep) ** 2.4
-    body = np.asarray((round_ ** (1 / 2.4) - 1.0) * deep + 0.5 * anatomy.warp, dtype=np.float32)
-    canvas.shape(body, -60.0, 5.0)
-    canvas.shape(body + 2.0, rng.normal(-103.0, 5.0))
-    muscle = np.maximum(cavity - 0.9 * patient.wall, body + max(3.0, 0.8 * patient.fat))
-    canvas.shape(muscle, rng.normal(52.0, 5.0), rng.normal(12.0, 4.0))
-    canvas.shape(cavity - 1.5, -95.0)
-    _paint_bones(canvas, patient, anatomy, coarse, body)
-    _paint_abdomen(canvas, patient, anatomy, coarse)
+def paint_chest(
+    canvas: Canvas,
+    patient: Patient,
+    anatomy: Anatomy,
+    coarse: Coarse,
+    blood: BloodPool,
+    findings: Findings,
+    stretch: Field | None,
+    rng: Rng,
+) -> None:
+    """Lungs, mediastinal fat, spine, heart and great vessels (all but the pulmonary trees).
 
-
-def _paint_bones(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse, body: Field) -> None:
-    rng, size, cavity = coarse.rng, patient.scale, anatomy.cavity
-    rib = np.full(cavity.shape, 99.0, dtype=np.float32)
-    for number in range(11):
-        height = patient.apex - 10 - number * (patient.apex - patient.base) / 9.5
-        across = coarse.z - (height + 0.42 * coarse.y)
-        rib = np.minimum(rib, np.hypot(cavity - 9 * size, 0.85 * across) - 5.2 * size)
-    rib = np.maximum(rib, (18.0 - np.abs(coarse.x)) * 0.7)
-    canvas.shape(rib, float(np.clip(rng.normal(650.0, 120.0), 350.0, 1000.0)))
-    canvas.shape(rib + 3.0, rng.normal(220.0, 40.0))
-    sternum = np.array([0.0, -1.02 * patient.half_depth - 10, 20.0])
-    canvas.shape(coarse.ellipsoid(sternum, np.array([20, 7, 85]) * size), rng.normal(180.0, 40.0), 5.0)
-    for side in (-1.0, 1.0):
-        u, v = 0.8 * coarse.x + side * 0.55 * coarse.y, 0.8 * coarse.y - side * 0.55 * coarse.x
-        flat = [(u - side * 95.4 * size) / (38 * size), (v - 5.1 * size) / 5.0, (coarse.z - 50 * size) / (55 * size)]
-        scapula = (np.sqrt(sum(part**2 for part in flat)) - 1.0) * 5.0
-        canvas.shape(np.maximum(scapula, body + 4.0).astype(np.float32), rng.normal(500.0, 80.0))
-
-
-def _paint_abdomen(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse) -> None:
-    rng, size, abdomen = coarse.rng, patient.scale, anatomy.shapes["abdomen"]
-    canvas.shape(abdomen, rng.normal(-100.0, 8.0))
-    liver = np.maximum(abdomen + 1.0, coarse.x - 25 * size - 0.35 * (patient.base - 20 - coarse.z))
-    canvas.shape(liver.astype(np.float32), rng.normal(56.0, 8.0), float(np.clip(rng.normal(45.0, 20.0), 5.0, 100.0)))
-    spleen = coarse.ellipsoid(np.array([75 * size, 45 * size, patient.base + 2]), np.array([38, 38, 48]) * size)
-    canvas.shape(np.maximum(abdomen + 2.0, spleen), rng.normal(48.0, 5.0), rng.normal(75.0, 20.0))
-    stomach = coarse.ellipsoid(np.array([48 * size, -25 * size, patient.base]), np.array([42, 32, 38]) * size)
-    canvas.shape(np.maximum(abdomen + 3.0, stomach), rng.normal(25.0, 15.0), 5.0)
-
-
-def paint_chest(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse, blood: BloodPool) -> None:
-    """Lungs, mediastinal fat, spine, heart and great vessels (all but the pulmonary trees)."""
-    rng, size, shapes = coarse.rng, patient.scale, anatomy.shapes
+    ``stretch`` is the lung's volume relative to rest at each coarse cell, after a breath: the same tissue, more air.
+    """
+    size, shapes = patient.scale, anatomy.shapes
     solid = np.minimum(shapes["mediastinum"], shapes["hila"])
-    canvas.shape(np.maximum(solid, anatomy.cavity - 2.0), rng.normal(-92.0, 8.0))
-    _paint_lungs(canvas, patient, anatomy, coarse)
-    canvas.shape(shapes["spine"], rng.normal(190.0, 40.0), 10.0)
-    spinous = (np.hypot(coarse.x / (9 * size), (coarse.y - 108 * size) / (24 * size)) - 1.0) * 9 * size
-    canvas.shape(spinous.astype(np.float32), rng.normal(400.0, 60.0))
-    canal = (np.hypot(coarse.x / (9 * size), (coarse.y - 97 * size) / (8 * size)) - 1.0) * 8 * size
-    canvas.shape(canal.astype(np.float32), 30.0)
+    fat = (rng.normal(-92.0, 8.0) + coarse.irregular(6.0, 6.0)).astype(np.float32)
+    canvas.shape(np.maximum(solid, anatomy.cavity - 2.0), canvas.lens.onto_voxels(fat), 3.0)
+    _paint_lungs(canvas, patient, anatomy, coarse, findings, stretch, rng)
+    _paint_spine(canvas, patient, anatomy, coarse, rng)
     canvas.shape(shapes["pericardium"], rng.normal(-85.0, 12.0))
     canvas.shape(shapes["oesophagus"], rng.normal(38.0, 6.0), 15.0)
-    _paint_nodes(canvas, patient, anatomy, coarse)
+    if patient.age < 45:
+        thymus = coarse.ellipsoid(np.array([2, -38, 12]) * size, np.array([22, 9, 32]) * size)
+        canvas.shape(np.maximum(thymus, anatomy.cavity + 3.0), rng.normal(20.0, 20.0), rng.normal(18.0, 6.0))
+    _paint_nodes(canvas, patient, anatomy, coarse, findings, rng)
     canvas.shape(shapes["heart"] - 1.5, rng.normal(45.0, 4.0), rng.normal(45.0, 12.0))
     canvas.shape(shapes["myocardium"], rng.normal(47.0, 4.0), rng.normal(70.0, 15.0))
     for name, compartment in COMPARTMENTS.items():
         canvas.shape(shapes[name], blood.plain + rng.normal(0.0, 1.5), getattr(blood, compartment))
-    _paint_calcifications(canvas, anatomy, coarse)
+    if findings.calcified_arteries:
+        _paint_calcifications(canvas, anatomy, coarse, rng)
+    if findings.device:
+        for lead in device_leads(anatomy):
+            canvas.shape(coarse.tube(lead, 1.3), 3000.0)
 
 
-def _paint_lungs(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse) -> None:
-    rng = coarse.rng
+def device_leads(anatomy: Anatomy) -> list[list[Point]]:
+    """The leads of a pacemaker: through the superior cava into the right atrium and ventricle, LPS mm."""
+    cava = anatomy.marks.superior_cava
+    inlet = np.array([60.0, -45.0, cava[0][2] + 12.0])
+    atrium, ventricle = np.array([-26.0, -30.0, -58.0]), np.array([28.0, -58.0, -100.0])
+    return [[inlet, *cava, atrium], [inlet + 2.0, *(point + 2.0 for point in cava), ventricle]]
+
+
+def _paint_spine(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse, rng: Rng) -> None:
+    size, spine = patient.scale, anatomy.shapes["spine"]
+    marrow = (rng.normal(230.0 - patient.age, 30.0) + coarse.irregular(25.0, 5.0)).astype(np.float32)
+    # Discs every 23 mm: denser than marrow's fat, without a cortex.
+    discs = np.abs((coarse.z / (23.0 * size)) % 1.0 - 0.5) * 23.0 * size - 3.0
+    canvas.shape(spine, rng.normal(420.0, 60.0))
+    canvas.shape(spine + 2.0, canvas.lens.onto_voxels(marrow), 10.0)
+    canvas.shape(np.maximum(spine, discs).astype(np.float32), rng.normal(85.0, 10.0), 3.0)
+    spinous = (np.hypot(coarse.x / (9 * size), (coarse.y - 108 * size) / (24 * size)) - 1.0) * 9 * size
+    canvas.shape(spinous.astype(np.float32), rng.normal(400.0, 60.0))
+    canal = (np.hypot(coarse.x / (9 * size), (coarse.y - 97 * size) / (8 * size)) - 1.0) * 8 * size
+    canvas.shape(canal.astype(np.float32), 30.0)
+
+
+def _paint_lungs(
+    canvas: Canvas,
+    patient: Patient,
+    anatomy: Anatomy,
+    coarse: Coarse,
+    findings: Findings,
+    stretch: Field | None,
+    rng: Rng,
+) -> None:
     gravity = coarse.y / patient.half_depth * rng.normal(22.0, 8.0)
-    level = float(np.clip(rng.normal(-850.0, 30.0), -910.0, -760.0))
-    texture = coarse.onto_voxels((level + gravity + coarse.irregular(10.0, 12.0)).astype(np.float32))
+    level = float(np.clip(rng.normal(-855.0, 25.0), -910.0, -780.0))
+    texture = level + gravity + coarse.irregular(10.0, 12.0) + coarse.irregular(8.0, 4.0)
+    if findings.emphysema:
+        texture = _emphysema(texture, patient, coarse, rng)
+    if findings.fibrosis:
+        texture = _fibrosis(texture, patient, anatomy, coarse, rng)
+    if stretch is not None:
+        texture = (texture + 1000.0) / stretch - 1000.0
     septum = np.maximum(anatomy.lungs, 1.0 - np.abs(coarse.x))
-    canvas.shape(septum.astype(np.float32), texture)
-    fissure = np.clip(1.0 - coarse.onto_voxels(np.minimum(anatomy.fissure, 20.0)) / 0.8, 0.0, 1.0)
-    inside = canvas.share(anatomy.lungs)
-    canvas.voxels((fissure * inside * rng.uniform(0.05, 0.35)).astype(np.float32), -350.0, 0.0)
+    canvas.shape(septum.astype(np.float32), canvas.lens.onto_voxels(texture.astype(np.float32)))
+    box = canvas.lens.voxel_box(anatomy.lungs < 0)
+    if box is None:
+        return
+    fissure = np.clip(1.0 - canvas.lens.onto_voxels(np.minimum(anatomy.fissure, 20.0), box) / 0.8, 0.0, 1.0)
+    share = fissure * canvas.share(anatomy.lungs, box) * np.float32(rng.uniform(0.05, 0.35))
+    canvas.voxels(share, -350.0, 0.0, box)
 
 
-def _paint_nodes(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse) -> None:
+def _emphysema(texture: Field, patient: Patient, coarse: Coarse, rng: Rng) -> Field:
+    """Centrilobular holes of 5 to 10 mm, more of them towards the apex."""
+    holes = coarse.irregular(1.0, float(rng.uniform(4.0, 7.0)))
+    upwards = np.clip((coarse.z - patient.base) / (patient.apex - patient.base), 0.0, 1.0)
+    depth = np.clip(2.0 * (holes - 1.6 + 1.4 * rng.uniform(0.4, 1.0) * upwards), 0.0, 1.0)
+    return np.asarray(texture + depth * (-975.0 - texture))
+
+
+def _fibrosis(texture: Field, patient: Patient, anatomy: Anatomy, coarse: Coarse, rng: Rng) -> Field:
+    """A net of thickened septa below the pleura, more of it at the bases."""
+    net = np.exp(-((coarse.irregular(1.0, 4.5) / 0.35) ** 2))
+    below = np.clip(1.0 + anatomy.lungs / rng.uniform(12.0, 25.0), 0.0, 1.0)
+    downwards = np.clip(1.2 - (coarse.z - patient.base) / (patient.apex - patient.base), 0.0, 1.0)
+    return np.asarray(texture + net * below * downwards * rng.uniform(250.0, 500.0))
+
+
+def _paint_nodes(
+    canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse, findings: Findings, rng: Rng
+) -> None:
     """Lymph nodes: of the calibre of vessels, but hardly enhancing."""
-    rng, size = coarse.rng, patient.scale
+    size = patient.scale
     stations: list[Point] = [anatomy.marks.carina]
     places = ((-25, 20, -20), (35, 25, -20), (-15, 0, 25), (20, 15, 15), (0, 35, -25))
     stations += [np.array(place) * size for place in places]
-    for _ in range(int(rng.integers(3, 12))):
+    for _ in range(int(rng.integers(5, 16))):
         centre = stations[int(rng.integers(len(stations)))] + rng.normal(0.0, 7.0, 3)
-        node = coarse.ellipsoid(centre, rng.uniform(2.5, 8.0, 3))
-        canvas.shape(node, rng.normal(42.0, 8.0), float(np.clip(rng.normal(25.0, 18.0), 0.0, 80.0)))
+        radii = rng.uniform(2.5, 9.0, 3)
+        canvas.shape(
+            coarse.ellipsoid(centre, radii), rng.normal(42.0, 8.0), float(np.clip(rng.normal(22.0, 16.0), 0.0, 70.0))
+        )
+        lime = rng.random()
+        if findings.calcified_nodes and lime < 0.5:
+            canvas.shape(coarse.ellipsoid(centre, np.maximum(0.5 * radii, 2.0)), 400.0 + 800.0 * lime)
 
 
-def _paint_calcifications(canvas: Canvas, anatomy: Anatomy, coarse: Coarse) -> None:
-    rng, marks = coarse.rng, anatomy.marks
-    if rng.random() > 0.35:
-        return
-    for _ in range(int(rng.integers(1, 6))):
+def _paint_calcifications(canvas: Canvas, anatomy: Anatomy, coarse: Coarse, rng: Rng) -> None:
+    """Lime in the wall of the aorta and in the coronary arteries over the heart."""
+    marks = anatomy.marks
+    for _ in range(int(rng.integers(2, 9))):
         place = int(rng.integers(1, 7))
         away = rng.normal(0.0, 1.0, 3) * (1.0, 1.0, 0.2)
         centre = marks.aorta[place] + away / np.linalg.norm(away) * marks.aorta_radii[place]
         canvas.shape(coarse.ellipsoid(centre, rng.uniform(2.0, 4.0, 3)), rng.normal(500.0, 150.0))
+    for _ in range(int(rng.integers(0, 5))):
+        centre = marks.aorta[0] + np.array([rng.uniform(5, 30), rng.uniform(-18, 5), rng.uniform(-35, -5)])
+        canvas.shape(coarse.ellipsoid(centre, rng.uniform(1.5, 3.0, 3)), rng.normal(600.0, 150.0))

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from pulmomap.phantom.fields import Coarse, Grid
-from pulmomap.phantom.growth import Growth, Tree, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.fields import Coarse, Grid, Lens
+from pulmomap.phantom.generations import generations, levels
+from pulmomap.phantom.growth import Growth, Tree, central, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.tubes import occupancy
 
 
@@ -26,7 +28,7 @@ def test_colonisation_reaches_every_attractor() -> None:
     attractors = rng.uniform(-30, 30, (300, 3))
     tree = Tree()
     tree.add(np.array([0.0, 0.0, -40.0]), -1)
-    colonise(tree, [0], attractors, 1, Growth(step=3.0, reach=5.0), rng)
+    colonise(tree, [0], attractors, Growth(step=3.0, reach=5.0), rng)
     assert cKDTree(tree.arrays()[0]).query(attractors)[0].max() <= 5.0
 
 
@@ -36,6 +38,40 @@ def test_murray_adds_up_at_every_branching() -> None:
     radii = murray(tree, 1.0, 3.0, 99.0)
     assert radii[0] ** 3 == pytest.approx(3.0)
     assert murray(tree, 1.0, 3.0, 1.2).max() == 1.2
+
+
+def test_central_vessels_are_wide_and_never_widen_again() -> None:
+    tree = y_tree()
+    tree.lobes = [0, 0, 0, *([1] * (len(tree) - 3))]
+    radii = central(murray(tree, 1.0, 3.0, 99.0), tree, 12.0, 3.0)
+    assert radii[0] == 12.0
+    assert radii[2] == pytest.approx(12.0 * (2 / 3) ** (1 / 3))  # the twig's tip has left before
+    assert radii[3:].max() <= 2.0 ** (1 / 3)
+
+
+def test_generations_pass_thin_twigs_and_count_divisions() -> None:
+    tree = y_tree()
+    radii = np.where(np.arange(len(tree)) == len(tree) - 1, 0.1, 1.0)
+    found = generations(tree, radii)
+    assert found[:3].tolist() == [0, 0, 0]
+    assert set(found[3:-1]) == {1}
+    assert found[-1] == 1  # the twig itself
+    assert levels(tree, radii).max() == 0
+
+
+def test_side_branches_stay_inside_and_clear_of_other_trees() -> None:
+    rng = np.random.default_rng(1)
+    tree, other = Tree(), Tree()
+    tree.line([np.array([0.0, 0.0, -40.0]), np.array([0.0, 0.0, 40.0])], -1, lobe=1)
+    other.line([np.array([4.0, 0.0, -40.0]), np.array([4.0, 0.0, 40.0])], -1, lobe=1)
+    before = len(tree)
+    radii = sprout(tree, np.full(before, 1.5), Twigs(every=2.0), lambda points: points[:, 1] > 0.0, [other], rng)
+    added = np.array(tree.points)[before:]
+    assert len(added) > 10
+    assert (added[:, 1] > 0).all()
+    assert cKDTree(np.array(other.points)).query(added)[0].min() > Twigs().clearance
+    assert (radii[before:] <= 0.9 * 1.5).all()
+    assert (radii[1:] <= radii[np.array(tree.parents)[1:]] + 1e-9).all()
 
 
 def test_twigs_fall_and_branches_stay() -> None:
@@ -69,10 +105,11 @@ def test_tube_fills_its_volume(radius: float, tolerance: float) -> None:
 
 def test_coarse_shapes_are_exact_on_their_surface() -> None:
     grid = Grid(np.array([-30.0, -30.0, -30.0]), np.ones(3), (60, 60, 60))
-    coarse = Coarse(grid, np.random.default_rng(0))
-    ball = coarse.onto_voxels(coarse.ellipsoid(np.zeros(3), np.array([20.0, 20.0, 20.0])))
+    coarse = Coarse(grid.origin, grid.origin + grid.extent, np.random.default_rng(0))
+    lens = Lens(coarse, grid)
+    ball = lens.onto_voxels(coarse.ellipsoid(np.zeros(3), np.array([20.0, 20.0, 20.0])))
     volume = np.clip(0.5 - ball, 0, 1).sum()
     assert volume == pytest.approx(4 / 3 * np.pi * 20**3, rel=0.03)
-    ramp = coarse.onto_voxels((2 * coarse.x + 3 * coarse.y - coarse.z).astype(np.float32))
+    ramp = lens.onto_voxels((2 * coarse.x + 3 * coarse.y - coarse.z).astype(np.float32))
     z, y, x = np.meshgrid(*(np.arange(60) - 30.0 for _ in range(3)), indexing="ij")
     assert np.allclose(ramp, 2 * x + 3 * y - z, atol=1e-3)

@@ -1,0 +1,66 @@
+"""Where branches may grow, and the landmarks they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulmomap.phantom.anatomy import Anatomy
+from pulmomap.phantom.fields import Coarse, Point
+from pulmomap.phantom.growth import Tree
+from pulmomap.phantom.population import Patient
+
+
+@dataclass(frozen=True)
+class Branching:
+    """A tree with, at each node, the radius (mm) and the HiPaS level (0 trunks to 3 periphery)."""
+
+    tree: Tree
+    radii: Point
+    levels: NDArray[np.uint8]
+
+
+def room(anatomy: Anatomy, coarse: Coarse, per_mm3: float, of: NDArray[np.bool_], pleura: float = 4.0) -> Point:
+    """Points that vessels grow towards: off the pleura and the fissures."""
+    return coarse.sample(of & (anatomy.lungs < -pleura) & (anatomy.fissure > 3.0), per_mm3)
+
+
+def off_the_pleura(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], NDArray[np.bool_]]:
+    def inside(points: Point) -> NDArray[np.bool_]:
+        return (coarse.at(anatomy.lungs, points) < -2.0) & (coarse.at(anatomy.fissure, points) > 1.5)
+
+    return inside
+
+
+class Walls:
+    """What no branch of a lobe runs through: heart, abdomen, chest wall."""
+
+    def __init__(self, anatomy: Anatomy, coarse: Coarse) -> None:
+        walls = [anatomy.shapes["pericardium"], anatomy.shapes["abdomen"], -anatomy.cavity]
+        self._distance = np.minimum.reduce(walls)
+        self._away = np.gradient(self._distance, *coarse.axes)
+        self._coarse = coarse
+
+    def clear(self, tree: Tree, clearance: float = 2.5) -> None:
+        """Push the branches out of the walls, by ``clearance`` mm."""
+        nodes = np.flatnonzero(np.array(tree.lobes) > 0)
+        points = np.array(tree.points)[nodes]
+        for _ in range(12):
+            depth = np.maximum(clearance - self._coarse.at(self._distance, points), 0.0)
+            away = np.stack([self._coarse.at(slope, points) for slope in self._away[::-1]], axis=1)
+            points = points + 0.6 * depth[:, None] * away / (np.linalg.norm(away, axis=1, keepdims=True) + 1e-6)
+        for node, point in zip(nodes, points, strict=True):
+            tree.points[node] = point
+
+
+class Near:
+    """Landmarks in body proportions, with the patient's own deviation."""
+
+    def __init__(self, patient: Patient, rng: np.random.Generator) -> None:
+        self._scale, self._rng = patient.scale, rng
+
+    def __call__(self, *position: float) -> Point:
+        return np.array(position) * self._scale + self._rng.normal(0.0, 2.0, 3)

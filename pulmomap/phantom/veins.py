@@ -1,0 +1,84 @@
+"""Pulmonary veins: along the planes between the segments, by four trunks into the left atrium."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from pulmomap.phantom.anatomy import Anatomy
+from pulmomap.phantom.fields import Coarse
+from pulmomap.phantom.generations import levels
+from pulmomap.phantom.growth import Growth, Tree, colonise, murray, smooth, without_twigs
+from pulmomap.phantom.lobes import Lobe
+from pulmomap.phantom.population import Patient
+from pulmomap.phantom.space import Branching, Near, Walls, off_the_pleura, room
+from pulmomap.phantom.supernumerary import Twigs, sprout
+from pulmomap.phantom.variants import Variants
+
+
+def grow_veins(
+    patient: Patient,
+    variants: Variants,
+    anatomy: Anatomy,
+    coarse: Coarse,
+    airways: Branching,
+    arteries: Branching,
+    walls: Walls,
+) -> Branching:
+    """Draws from ``coarse.rng``."""
+    rng, size = coarse.rng, patient.scale
+    tree, entries = _venous_trunks(patient, variants, anatomy, rng)
+    artery, airway = cKDTree(arteries.tree.arrays()[0][::2]), cKDTree(airways.tree.arrays()[0])
+    between = Growth(step=3.0 * size, reach=9.0, jitter=0.1)
+    fine = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4)
+    for lobe, entry in entries.items():
+        inside = anatomy.lobes == lobe
+        large = room(anatomy, coarse, 1 / 6000, inside & (anatomy.border < 5.0), pleura=8.0)
+        large = large[artery.query(large)[0] > 5.0] if len(large) else large
+        colonise(tree, [entry], large, between, rng, lobe)
+        space = room(anatomy, coarse, 1 / 11000, inside)
+        space = space[(artery.query(space)[0] > 3.2) & (airway.query(space)[0] > 5.0)] if len(space) else space
+        colonise(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
+    tree = without_twigs(tree, 2)
+    smooth(tree, 1)
+    walls.clear(tree)
+    largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
+    radii = murray(tree, 0.82 * size, 2.4, largest)
+    others = [airways.tree, arteries.tree]
+    radii = sprout(tree, radii, Twigs(every=3.7), off_the_pleura(anatomy, coarse), others, rng)
+    return Branching(tree, radii, levels(tree, radii))
+
+
+def _venous_trunks(
+    patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator
+) -> tuple[Tree, dict[Lobe, int]]:
+    """The left atrium, its trunks, and the node from which each lobe's veins grow."""
+    near, marks = Near(patient, rng), anatomy.marks
+    tree = Tree()
+    atrium = tree.add(marks.left_atrium, -1)
+    trunks = {
+        "right superior": near(-40, 2, -34),
+        "right inferior": near(-38, 34, -62),
+        "left superior": near(46, 0, -24),
+        "left inferior": near(44, 38, -60),
+    }
+    ostia = dict(marks.ostia)
+    ends: dict[str, int] = {}
+    if variants.left_common_vein:
+        shared = (ostia["left superior"] + ostia["left inferior"]) / 2 + np.array([6.0, 0.0, 0.0]) * patient.scale
+        common = tree.line([shared], atrium)
+        ends = {name: tree.line([trunks[name]], common) for name in ("left superior", "left inferior")}
+    for name, point in trunks.items():
+        if name not in ends:
+            ends[name] = tree.line([ostia[name], point], atrium)
+    middle = ends["right superior"]
+    if variants.middle_lobe_vein:
+        middle = tree.line([(ostia["right superior"] + ostia["right inferior"]) / 2, near(-40, 2, -46)], atrium)
+    entries = {
+        Lobe.RIGHT_UPPER: tree.line([near(-46, -2, -18)], ends["right superior"], Lobe.RIGHT_UPPER),
+        Lobe.RIGHT_MIDDLE: tree.line([near(-50, -8, -46)], middle, Lobe.RIGHT_MIDDLE),
+        Lobe.RIGHT_LOWER: tree.line([near(-44, 38, -68)], ends["right inferior"], Lobe.RIGHT_LOWER),
+        Lobe.LEFT_UPPER: tree.line([near(54, -4, -8)], ends["left superior"], Lobe.LEFT_UPPER),
+        Lobe.LEFT_LOWER: tree.line([near(50, 42, -68)], ends["left inferior"], Lobe.LEFT_LOWER),
+    }
+    return tree, entries
