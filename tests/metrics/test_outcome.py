@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from pulmomap.metrics.outcome import Outcome, Status, status_of_masks
 
+Mask = npt.NDArray[np.float64]
 NOTHING, SOMETHING, ALL = np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), np.ones((2, 2, 2))
 SOMETHING[0] = 1
 
@@ -27,9 +29,7 @@ SOMETHING[0] = 1
         (ALL, ALL, NOTHING, Status.ROI_EMPTY),
     ],
 )
-def test_status_of_two_masks(
-    predicted: np.ndarray, reference: np.ndarray, roi: np.ndarray | None, expected: Status
-) -> None:
+def test_status_of_two_masks(predicted: Mask, reference: Mask, roi: Mask | None, expected: Status) -> None:
     assert status_of_masks(predicted, reference, roi) is expected
 
 
