@@ -116,11 +116,11 @@ def compare(
     return PerinodularComparison(roi_diameter, one(Vessel.ARTERY), one(Vessel.VEIN))
 
 
-def require_one_grid(predicted: Volume, reference: Volume) -> None:
+def require_one_grid(volume: Volume, reference: Volume, name: str = "prediction") -> None:
     """Raise ValueError, naming both grids, unless they are the same."""
-    if not predicted.geometry_equal(reference):
+    if not volume.geometry_equal(reference):
         raise ValueError(
-            f"the prediction ({_grid(predicted)}) does not lie on the grid of the reference ({_grid(reference)}); "
+            f"the {name} ({_grid(volume)}) does not lie on the grid of the reference ({_grid(reference)}); "
             "resample one of them first"
         )
 

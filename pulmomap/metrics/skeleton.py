@@ -102,6 +102,10 @@ class Skeleton:
         """
         return float(minimum_spanning_tree(self._graph(self.edges, self.steps)).sum())
 
+    def part(self, chosen: npt.NDArray[np.bool_]) -> Skeleton:
+        """Only the points that are chosen (n,)."""
+        return Skeleton(self.points[chosen], self.spacing)
+
     def _groups(self, chosen: npt.NDArray[np.bool_]) -> Points:
         """Connected groups of the chosen voxels, numbered in storage order; -1 elsewhere."""
         edges = self.edges[chosen[self.edges].all(axis=1)]
@@ -152,7 +156,7 @@ def pruned(skeleton: Skeleton, radii: npt.NDArray[np.float64]) -> Skeleton:
         if not spurs.any():
             return skeleton
         keep = ~spurs & ~_stubs(skeleton, spurs)
-        skeleton, radii = Skeleton(skeleton.points[keep], skeleton.spacing), radii[keep]
+        skeleton, radii = skeleton.part(keep), radii[keep]
 
 
 def _spurs(skeleton: Skeleton, radii: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
