@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import label
 
 from pulmomap.case import Measurements, Nodule, NoduleMeasurement, Vessel, VesselMap, VesselNeighbourhood
+from pulmomap.metrics.region import Box, Region
 
 CONNECTIVITY = 26
 """Neighbours that make one fragment: faces, edges and corners."""
@@ -26,7 +27,6 @@ _TOLERANCE = 1e-6
 """mm. A voxel centre exactly on the sphere is inside, whatever the affine's rounding says."""
 
 FloatArray = npt.NDArray[np.float64]
-Box = tuple[slice, slice, slice]
 
 
 class PerinodularSettings(BaseModel):
@@ -61,15 +61,14 @@ def measure(vessels: VesselMap, settings: PerinodularSettings | None = None) -> 
 def _around(labels: Volume, nodule: Nodule, roi_diameter: float) -> NoduleMeasurement:
     radius = roi_diameter / 2
     centre = np.asarray(nodule.centre, dtype=np.float64)
-    box = ball_box(labels, centre, radius)
-    inside = _squared_distances(labels, centre, box) <= (radius + _TOLERANCE) ** 2
-    if not inside.any():
+    region = ball(labels, centre, radius)
+    if not region.inside.any():
         raise ValueError(
             f"the {roi_diameter:g} mm sphere around {nodule.label} at LPS "
             f"({', '.join(f'{value:.1f}' for value in nodule.centre)}) mm holds no voxel of the CT; "
             "give a nodule centre inside the scan"
         )
-    cut = labels.array[box] * inside
+    cut = labels.array[region.box] * region.inside
     artery, vein = (_neighbourhood(labels, vessel, cut == vessel, centre, radius) for vessel in Vessel)
     return NoduleMeasurement(nodule, roi_diameter, artery, vein)
 
@@ -78,8 +77,7 @@ def _neighbourhood(
     labels: Volume, vessel: Vessel, cut: npt.NDArray[np.bool_], centre: FloatArray, radius: float
 ) -> VesselNeighbourhood:
     volume = float(np.count_nonzero(cut)) * _voxel_volume(labels)
-    # Not cc3d: its 4.1.1 stops with "maximum length exception" on boxes one voxel thick. The box is small anyway.
-    fragments = int(label(cut, structure=np.ones((3, 3, 3)))[1])
+    fragments = count_fragments(cut)
     distance, nearest = _nearest(labels, vessel, centre, radius)
     return VesselNeighbourhood(
         vessel=vessel,
@@ -89,6 +87,18 @@ def _neighbourhood(
         distance=distance,
         nearest=nearest,
     )
+
+
+def count_fragments(mask: npt.NDArray[np.bool_]) -> int:
+    """Connected components (26-neighbourhood) of a mask of the size of a nodule's surroundings."""
+    # Not cc3d: its 4.1.1 stops with "maximum length exception" on boxes one voxel thick. The mask is small anyway.
+    return int(label(mask, structure=np.ones((3, 3, 3)))[1])
+
+
+def ball(volume: Volume, centre: FloatArray, radius: float) -> Region:
+    """The voxels whose centres lie within ``radius`` mm of ``centre`` (LPS mm); may be none."""
+    box = ball_box(volume, centre, radius)
+    return Region(box, _squared_distances(volume, centre, box) <= (radius + _TOLERANCE) ** 2)
 
 
 def ball_box(volume: Volume, centre: FloatArray, radius: float) -> Box:
