@@ -48,8 +48,8 @@ def grow_arteries(
     tree = without_twigs(tree, 2)
     walls.clear(tree)
     calibre = size * patient.calibre
-    radii = central(murray(tree, 0.82 * size, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
-    radii = sprout(tree, radii, Twigs(every=5.0), off_the_pleura(anatomy, coarse), [airways.tree], rng)
+    radii = central(murray(tree, 0.9 * size, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
+    radii = sprout(tree, radii, Twigs(every=4.6), off_the_pleura(anatomy, coarse), [airways.tree], rng)
     return Branching(tree, radii, levels(tree, radii))
 
 

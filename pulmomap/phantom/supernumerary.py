@@ -36,7 +36,7 @@ class Twigs:
     thickest: float = 6.0
     forked: float = 0.85
     spread: float = 0.9
-    radius: tuple[float, float] = (0.5, 0.7)
+    radius: tuple[float, float] = (0.53, 0.73)
 
 
 Inside = Callable[[Points], NDArray[np.bool_]]
@@ -86,7 +86,7 @@ def sprout(
         grown.append(thickness[place])
         for fork in forks[1:] if forked[place] else forks[1:2]:
             tree.add(fork[place], middle, lobe, segment)
-            grown.append(0.85 * thickness[place])
+            grown.append(0.79 * thickness[place])  # two equal arms after Murray
     return np.array(grown)
 
 

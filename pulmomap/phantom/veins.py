@@ -45,7 +45,7 @@ def grow_veins(
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
     radii = murray(tree, 0.82 * size, 2.4, largest)
     others = [airways.tree, arteries.tree]
-    radii = sprout(tree, radii, Twigs(every=3.7), off_the_pleura(anatomy, coarse), others, rng)
+    radii = sprout(tree, radii, Twigs(every=3.6), off_the_pleura(anatomy, coarse), others, rng)
     return Branching(tree, radii, levels(tree, radii))
 
 

@@ -1,0 +1,158 @@
+"""``python -m benchmarks.realism``: phantoms beside published morphometry and, where at hand, real scans.
+
+Trees are measured in the space of the HiPaS paper (334/512 x 334/512 x 1 mm). Real scans are taken from the folder that
+the environment variable ``PULMOMAP_REAL_DATA`` names. Results: tables on the terminal and
+``benchmarks/out/realism.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from highdicom import Volume
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.texture import edge, lung_blocks, noise, separability
+
+ROOT = Path(__file__).resolve().parents[1]
+NORMALISED = (334 / 512, 334 / 512, 1.0)
+REAL = ("lidc-0314-ncct", "lidc-0001-cect")
+
+# Row -> what was measured -> published mean and standard deviation. Sources in docs/phantom.md.
+PUBLISHED = {
+    "men: artery skeleton, voxels": (13985, 2794),
+    "men: vein skeleton, voxels": (12257, 2407),
+    "men: artery branchings": (1862, 472),
+    "men: vein branchings": (1805, 462),
+    "women: artery skeleton, voxels": (10977, 2407),
+    "women: vein skeleton, voxels": (9871, 1916),
+    "women: artery branchings": (1552, 470),
+    "women: vein branchings": (1468, 430),
+    "artery / bronchus, outer diameters": (0.98, 0.14),
+    "bronchus: lumen / outer diameter": (0.66, 0.06),
+    "arteries: exponent of Murray's law": (2.92, 1.07),
+}
+
+
+def trees_of(seed: int) -> dict[str, Any]:
+    """Measures of one phantom's trees."""
+    from pulmomap.metrics.skeleton import skeletonise
+    from pulmomap.phantom.body import compose, view
+    from pulmomap.phantom.morphometry import artery_to_bronchus, murray_exponent, ratios
+    from pulmomap.phantom.thorax import FILLED, make_grid
+    from pulmomap.phantom.tubes import occupancy
+
+    body = compose(seed)
+    grid, trees = make_grid(*view(body.patient), NORMALISED), body.trees
+    sex = "men" if body.patient.male else "women"
+    result: dict[str, Any] = {f"{sex}: lungs, litres": float((body.anatomy.lungs < 0).sum() * 27e-6)}
+    for name, branching in (("artery", trees.arteries), ("vein", trees.veins)):
+        filled = occupancy(branching.tree, branching.radii, grid) >= FILLED
+        skeleton = skeletonise(filled, NORMALISED[::-1], prune=False)
+        result[f"{sex}: {name} skeleton, voxels"] = float(skeleton.voxels)
+        result[f"{sex}: {name} branchings"] = float(skeleton.bifurcations)
+        found = ratios(branching)
+        result[f"{name}: Strahler orders"] = float(found.orders)
+        result[f"{name}: Strahler branching ratio"] = found.branching
+        result[f"{name}: Strahler diameter ratio"] = found.diameter
+        result[f"{name}: Strahler length ratio"] = found.length
+    wall, lumen = trees.airway_wall, trees.airways.radii
+    small = (np.array(trees.airways.tree.segments) > 0) & (lumen > 1.0) & (lumen < 2.0)
+    result["artery / bronchus, outer diameters"] = artery_to_bronchus(trees.airways, wall, trees.arteries)
+    result["bronchus: lumen / outer diameter"] = float(np.median((lumen / (lumen + wall))[small]))
+    result["arteries: exponent of Murray's law"] = murray_exponent(trees.arteries)
+    return result
+
+
+def phantom_scans(seeds: list[int]) -> Iterator[tuple[str, Volume, Volume]]:
+    """Name, NCCT and lungs of phantoms of every kernel."""
+    from pulmomap.phantom.thorax import draw
+
+    for number, seed in enumerate(seeds):
+        phantom = draw(seed, kernel=("soft", "standard", "lung")[number % 3])
+        yield f"phantom {seed}, {phantom.scan.kernel}", phantom.ncct, phantom.lungs
+
+
+def real_scans() -> Iterator[tuple[str, Volume, Volume]]:
+    """Name, volume and lungs of the real scans at hand, at 1 mm."""
+    from pulmomap.dicom.index import index_folder
+    from pulmomap.dicom.reading import read_volume
+    from pulmomap.dicom.selection import SelectionRules, select
+    from pulmomap.imaging.lungs import lung_mask
+    from pulmomap.imaging.resampling import to_grid
+
+    root = os.environ.get("PULMOMAP_REAL_DATA")
+    for name in REAL if root else ():
+        rules = SelectionRules(refuse_contrast_tags=False)
+        for series in select(index_folder(Path(root or "") / name), rules).selected:
+            volume = to_grid(read_volume(series), (1.0, 1.0, 1.0))
+            yield name, volume, lung_mask(volume).mask
+
+
+def texture_of(scans: Iterator[tuple[str, Volume, Volume]]) -> tuple[dict[str, dict[str, float]], list[Any]]:
+    """Figures by scan, and the blocks of lung of each."""
+    figures, blocks = {}, []
+    for name, volume, lungs in scans:
+        deviation, frequency = noise(volume)
+        inside = np.asarray(volume.array)[np.asarray(lungs.array) > 0]
+        figures[name] = {
+            "noise, HU": deviation,
+            "noise, mean frequency, 1/mm": frequency,
+            "edge 10-90 %, mm": edge(volume),
+            "lung, median HU": float(np.median(inside)),
+            "lung, 5th percentile HU": float(np.percentile(inside, 5)),
+            "lung, 95th percentile HU": float(np.percentile(inside, 95)),
+        }
+        blocks.append(lung_blocks(volume, lungs))
+    return figures, blocks
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.realism", description=__doc__)
+    parser.add_argument("--first", type=int, default=101, help="first seed (default %(default)s)")
+    parser.add_argument("--count", type=int, default=20, help="phantoms for the trees (default %(default)s)")
+    parser.add_argument("--scans", type=int, default=6, help="phantoms for the texture (default %(default)s)")
+    parser.add_argument("--processes", type=int, default=2)
+    args = parser.parse_args()
+    seeds = list(range(args.first, args.first + args.count))
+    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
+        measured = list(pool.map(trees_of, seeds))
+    names = sorted({name for one in measured for name in one})
+    values = {name: [one[name] for one in measured if name in one] for name in names}
+    summary = {name: {"n": len(v), "mean": float(np.mean(v)), "sd": float(np.std(v))} for name, v in values.items()}
+    console, table = Console(), Table("measure", "n", "phantoms", "published", "within one SD")
+    for name, row in summary.items():
+        mean, deviation = PUBLISHED.get(name, (None, 0))
+        inside = "" if mean is None else "yes" if abs(row["mean"] - mean) <= deviation else "no"
+        published = "" if mean is None else f"{mean:g} ± {deviation:g}"
+        table.add_row(name, str(row["n"]), f"{row['mean']:.4g} ± {row['sd']:.3g}", published, inside)
+    console.print(table)
+    drawn, drawn_blocks = texture_of(phantom_scans(seeds[: args.scans]))
+    real, real_blocks = texture_of(real_scans())
+    texture = Table("scan", *next(iter(drawn.values())))
+    for name, figures in (drawn | real).items():
+        texture.add_row(name, *(f"{value:.3g}" for value in figures.values()))
+    console.print(texture)
+    apart = separability(drawn_blocks, real_blocks) if len(real_blocks) > 1 else None
+    console.print(
+        f"area under the ROC curve, phantom or real by blocks of lung: {apart if apart is None else f'{apart:.3f}'}"
+    )
+    out = ROOT / "benchmarks" / "out"
+    out.mkdir(exist_ok=True)
+    content = {"seeds": seeds, "trees": summary, "phantoms": drawn, "real": real, "separability": apart}
+    (out / "realism.json").write_text(json.dumps(content, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
