@@ -13,15 +13,18 @@ from pathlib import Path
 
 import cc3d
 import numpy as np
+from highdicom import Volume
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import softmax
 
 from pulmomap.case import SynCect, VesselMap
 from pulmomap.imaging.classes import resample_classes
+from pulmomap.imaging.resampling import resample_labels
 from pulmomap.imaging.windows import Blend, Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
+from pulmomap.inference.cleaning import between_the_lungs, keep_inside, one_class_a_branch
 from pulmomap.inference.hardware import Device, Precision
 from pulmomap.inference.preparation import Floats, Progress, cut, lung_region, no_progress, padded, to_network
 from pulmomap.inference.runtime import Runtime, open_runtime
@@ -36,6 +39,20 @@ class SegmentationSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     smallest_mm3: float = Field(20.0, ge=0, description="mm3; pieces of artery or vein below this size are dropped")
+    only_between_lungs: bool = Field(
+        True, description="drop what lies outside the convex hull of both lungs, slice by slice: chest wall, abdomen"
+    )
+    branch_majority: float = Field(
+        0.6,
+        ge=0.5,
+        le=1.01,
+        description="a branch becomes one class when this share of its evidence says so; above 1 it never does",
+    )
+
+    @property
+    def identity(self) -> str:
+        """The settings as text, for the identity of what they made."""
+        return " ".join(f"{name}={value:g}" for name, value in self.model_dump().items())
 
 
 @dataclass(frozen=True)
@@ -88,12 +105,14 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
     del images
     slices, rows, columns = grid.spatial_shape
     scores = _probabilities(padded(stacked, (1, 2, 3), model.bundle.stride), model, progress)
-    labels = resample_classes(scores[:, :slices, :rows, :columns], grid, ncct.volume)
+    scores = scores[:, :slices, :rows, :columns]
+    _clean(scores, grid, ncct.lungs, model.settings)
+    labels = resample_classes(scores, grid, ncct.volume)
     del scores
     inside = _without_crumbs(labels.array[box].copy(), model.settings.smallest_mm3 / ncct.volume.voxel_volume)
     labels.array[...] = 0  # the network's grid may reach a fraction of a voxel beyond the box
     labels.array[box] = inside
-    identity = replace(model.bundle.identity, settings=f"smallest_mm3={model.settings.smallest_mm3:g}")
+    identity = replace(model.bundle.identity, settings=model.settings.identity)
     return VesselMap(syn, labels, identity)
 
 
@@ -132,6 +151,15 @@ def _probabilities(stacked: Floats, model: VesselModel, progress: Progress) -> F
     for logits in blend.result.transpose(1, 0, 2, 3):  # slice by slice: no second volume of floats
         logits[...] = softmax(logits, axis=0)
     return blend.result
+
+
+def _clean(scores: Floats, grid: Volume, lungs: Volume, settings: SegmentationSettings) -> None:
+    """Anatomical clean-up of the probabilities on the network's grid, in place."""
+    if settings.only_between_lungs:
+        keep_inside(scores, between_the_lungs(resample_labels(lungs, grid)))
+    if settings.branch_majority <= 1.0:
+        first, second, third = grid.spacing
+        one_class_a_branch(scores, (first, second, third), settings.branch_majority)
 
 
 def _without_crumbs(labels: Labels, smallest: float) -> Labels:
