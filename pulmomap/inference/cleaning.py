@@ -6,33 +6,14 @@ Both steps work on the network's probabilities, on its grid, before they return 
 from __future__ import annotations
 
 import numpy as np
-from highdicom import Volume
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from skimage.morphology import convex_hull_image
 
 from pulmomap.case import Vessel
 from pulmomap.metrics.skeleton import skeletonise
 
 Floats = NDArray[np.float32]
 ARTERY, VEIN = int(Vessel.ARTERY), int(Vessel.VEIN)
-
-
-def between_the_lungs(lungs: Volume) -> NDArray[np.bool_]:
-    """The lungs and what lies between them: the convex hull of both, slice by slice.
-
-    Args:
-        lungs: mask, (slice, row, column).
-
-    Returns:
-        bool, same shape. Above and below the lungs nothing.
-    """
-    mask = np.asarray(lungs.array) > 0
-    hull = np.zeros(mask.shape, dtype=bool)
-    for index in np.flatnonzero(mask.any(axis=(1, 2))):
-        flat = np.ptp(np.argwhere(mask[index]), axis=0).min() == 0  # points on a line have no hull
-        hull[index] = mask[index] if flat else convex_hull_image(mask[index])  # type: ignore[no-untyped-call]
-    return hull
 
 
 def keep_inside(probabilities: Floats, inside: NDArray[np.bool_]) -> None:

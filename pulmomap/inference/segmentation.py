@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import softmax
 
 from pulmomap.case import SynCect, VesselMap
+from pulmomap.imaging.between_lungs import between_the_lungs
 from pulmomap.imaging.classes import resample_classes
-from pulmomap.imaging.resampling import resample_labels
 from pulmomap.imaging.windows import Blend, Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
-from pulmomap.inference.cleaning import between_the_lungs, keep_inside, one_class_a_branch
+from pulmomap.inference.cleaning import keep_inside, one_class_a_branch
 from pulmomap.inference.hardware import Device, Precision
 from pulmomap.inference.preparation import Floats, Progress, cut, lung_region, no_progress, padded, to_network
 from pulmomap.inference.runtime import Runtime, open_runtime
@@ -156,7 +156,7 @@ def _probabilities(stacked: Floats, model: VesselModel, progress: Progress) -> F
 def _clean(scores: Floats, grid: Volume, lungs: Volume, settings: SegmentationSettings) -> None:
     """Anatomical clean-up of the probabilities on the network's grid, in place."""
     if settings.only_between_lungs:
-        keep_inside(scores, between_the_lungs(resample_labels(lungs, grid)))
+        keep_inside(scores, between_the_lungs(lungs, grid))
     if settings.branch_majority <= 1.0:
         first, second, third = grid.spacing
         one_class_a_branch(scores, (first, second, third), settings.branch_majority)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pulmomap.case import Ncct, SynCect
+from pulmomap.imaging.between_lungs import between_the_lungs, closeness
 from pulmomap.imaging.resampling import resample_image
 from pulmomap.imaging.slabs import Mode, assemble, slab_centres, slabs
 from pulmomap.inference.bundle import Bundle, load_synthesis_bundle
@@ -35,6 +36,14 @@ class SynthesisSettings(BaseModel):
 
     batch: int = Field(4, ge=1, le=64, description="stacks of slices at a time; more need more memory")
     taper_mm: float = Field(5.0, ge=0, le=50, description="mm over which the enhancement fades at the region's border")
+    only_between_lungs: bool = Field(
+        True, description="enhance the lungs and what lies between them only, not chest wall, arm pits and neck"
+    )
+
+    @property
+    def identity(self) -> str:
+        """The settings that decide the result, as text."""
+        return f"taper_mm={self.taper_mm:g} only_between_lungs={self.only_between_lungs}"
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,16 @@ def synthesise(ncct: Ncct, model: ContrastModel, progress: Progress = no_progres
     box = lung_region(ncct, config.inference.lung_margin_mm)
     part = cut(ncct.volume, box)
     enhancement = _enhancement(to_network(part, config.preprocessing), model, progress)
+    if model.settings.only_between_lungs:
+        spacing = enhancement.spacing
+        hull = between_the_lungs(ncct.lungs, enhancement)
+        enhancement.array *= closeness(hull, (spacing[0], spacing[1], spacing[2]), model.settings.taper_mm)
     added = resample_image(enhancement, part, fill=0.0).array
     _fade(added, part, box, ncct.volume.spatial_shape, model.settings.taper_mm)
     syn = _to_int16(ncct.volume.array)
     for below, scan, more in zip(syn[box], part.array, added, strict=True):
         below[...] = _to_int16(scan + more)
-    identity = replace(model.bundle.identity, settings=f"taper_mm={model.settings.taper_mm:g}")
+    identity = replace(model.bundle.identity, settings=model.settings.identity)
     return SynCect(ncct, ncct.volume.with_array(syn), identity)
 
 

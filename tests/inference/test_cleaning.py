@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from highdicom import Volume
 
-from pulmomap.inference.cleaning import ARTERY, VEIN, between_the_lungs, keep_inside, one_class_a_branch
+from pulmomap.inference.cleaning import ARTERY, VEIN, keep_inside, one_class_a_branch
 
 SPACING = (1.0, 1.0, 1.0)
-
-
-def volume(mask: np.ndarray) -> Volume:
-    return Volume(mask.astype(np.uint8), np.eye(4), coordinate_system="PATIENT")
 
 
 def y_shape() -> np.ndarray:
@@ -24,23 +18,6 @@ def y_shape() -> np.ndarray:
             for step in (-1, 0, 1):
                 probabilities[:, 1:4, row, column + step] = np.array([0.1, 0.8, 0.1])[:, None]
     return probabilities
-
-
-def test_hull_spans_both_lungs_and_nothing_else() -> None:
-    mask = np.zeros((4, 20, 30), bool)
-    mask[1:3, 5:15, 3:8] = mask[1:3, 5:15, 22:27] = True
-    hull = between_the_lungs(volume(mask))
-    assert not hull[[0, 3]].any()
-    expected = np.zeros((20, 30), bool)
-    expected[5:15, 3:27] = True
-    assert np.array_equal(hull[1], expected)
-
-
-@pytest.mark.parametrize("voxels", [[(2, 3)], [(2, 3), (2, 9)], [(2, 3), (3, 9)]])
-def test_hull_of_a_few_voxels_is_no_error(voxels: list[tuple[int, int]]) -> None:
-    mask = np.zeros((1, 12, 12), bool)
-    mask[(0, *np.array(voxels).T)] = True
-    assert between_the_lungs(volume(mask))[mask].all()
 
 
 def test_outside_becomes_background() -> None:

@@ -32,12 +32,13 @@ class Pointwise:
         return self.answer(batch).astype(np.float32)
 
 
+EVERYWHERE = SynthesisSettings(only_between_lungs=False)
+
+
 def model_of(
     write_bundle: WriteBundle, answer: Callable[[Floats], Floats], settings: SynthesisSettings | None = None
 ) -> ContrastModel:
-    return ContrastModel(
-        load_synthesis_bundle(write_bundle("synthesis")), Pointwise(answer), settings or SynthesisSettings()
-    )
+    return ContrastModel(load_synthesis_bundle(write_bundle("synthesis")), Pointwise(answer), settings or EVERYWHERE)
 
 
 def noise(shape: tuple[int, int, int] = (40, 42, 44), low: float = -1200, high: float = 3500) -> Any:
@@ -111,7 +112,7 @@ def test_network_sees_clipped_hu_in_its_own_units(write_bundle: WriteBundle) -> 
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_batches_of_one_shape_and_progress(batch: int, write_bundle: WriteBundle) -> None:
     scan = make_scan(noise(), affine_of((1, 1, 1)), LUNG)
-    model = model_of(write_bundle, tenth, SynthesisSettings(batch=batch))
+    model = model_of(write_bundle, tenth, EVERYWHERE.model_copy(update={"batch": batch}))
     told: list[float] = []
     syn = synthesise(scan, model, told.append)
     assert told == sorted(told)
@@ -136,15 +137,27 @@ def turned(scan: Ncct, order: tuple[int, ...], flips: tuple[int, ...]) -> Ncct:
     return Ncct(scan.series, turn(scan.volume), turn(scan.lungs))
 
 
-def test_all_48_layouts_give_the_same_image(write_bundle: WriteBundle) -> None:
+@pytest.mark.parametrize("settings", [EVERYWHERE, SynthesisSettings()])
+def test_all_48_layouts_give_the_same_image(settings: SynthesisSettings, write_bundle: WriteBundle) -> None:
     scan = make_scan(noise((24, 20, 22), -1000, 1000), affine_of((1.3, 0.8, 0.7)), (slice(6, 18),) * 3)
-    model = model_of(write_bundle, tenth)
+    model = model_of(write_bundle, tenth, settings)
     expected = synthesise(scan, model).volume
     assert (expected.array != np.rint(scan.volume.array)).any()
     for order, flips in layouts():
         syn = synthesise(turned(scan, order, flips), model).volume
         back = syn.match_geometry(expected)
         assert np.abs(back.array.astype(int) - expected.array).max() <= 1, (order, flips)
+
+
+def test_what_lies_beside_the_lungs_stays_dark_by_default(write_bundle: WriteBundle) -> None:
+    scan = make_scan(np.zeros((40, 60, 60)), affine_of((1, 1, 1)), (slice(8, 32), slice(20, 40), slice(20, 40)))
+    gain = synthesise(scan, model_of(write_bundle, lambda x: np.full_like(x, 0.2), SynthesisSettings())).volume.array
+    assert (gain[9:31, 21:39, 21:39] == 200).all()
+    assert not gain[:, :14].any()
+    assert not gain[:2].any()
+    fall = gain[20, 10:21, 30]
+    assert (np.diff(fall.astype(int)) >= 0).all()
+    assert 0 < fall[7] < 200
 
 
 def test_a_bright_spot_is_enhanced_where_it_lies(write_bundle: WriteBundle) -> None:
