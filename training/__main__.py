@@ -59,7 +59,7 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:
-    fit.add_argument("recipe", help="contrast_synthesis, vessel_segmentation, or a YAML file")
+    fit.add_argument("recipe", help="enhance_gan, vessel_segmentation, another of training/recipes, or a YAML file")
     fit.add_argument("--preset", default="recommended", help="of the recipe (default %(default)s)")
     fit.add_argument("--data", type=Path, required=True, help="the store")
     fit.add_argument("--out", type=Path, required=True, help="folder of the run")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.augment import degrade, draw_affine, warp
+from training.augment import degrade, draw_affine, mirror, warp
 from training.recipe import Crop, Preset, SecondChannel
 from training.store import Case
 
@@ -71,6 +71,8 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
     """
     depth, rows, columns = preset.crop.size
     aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
+    if preset.crop.central:
+        aim = np.array([aim[0], case.shape[1] // 2, case.shape[2] // 2])
     middle = int(np.clip(aim[0], 0, case.shape[0] - 1))
     start = (middle - depth // 2, *_start(aim, preset.crop.size, case.shape)[1:])
     source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
@@ -81,6 +83,8 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
     if augment and rng.random() < preset.augmentation.affine:
         matrix = draw_affine((rows, columns), rng, preset.augmentation)
         crops = warp(crops.flatten(0, 1), matrix).reshape(crops.shape)
+    if augment:
+        crops = mirror(crops, rng, preset.augmentation.flip)
     return {"x": crops[0], "y": crops[1], "gain": crops[2]}
 
 

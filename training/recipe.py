@@ -35,6 +35,7 @@ class Augmentation(_Settings):
     affine: float = Field(0.25, ge=0, le=1, description="share of the crops that are turned and scaled")
     angle: float = Field(8.0, ge=0, description="degrees; largest rotation about each axis")
     scale: float = Field(0.1, ge=0, lt=1, description="largest relative change of size")
+    flip: float = Field(0.0, ge=0, le=1, description="share of the stacks mirrored along each in-plane axis; synthesis")
 
 
 class Crop(_Settings):
@@ -43,24 +44,27 @@ class Crop(_Settings):
     size: tuple[int, int, int] = Field(description="voxels (slices, rows, columns)")
     zoom: float = Field(1.0, ge=1, description="network's voxel spacing over the store's; segmentation only")
     aimed: float = Field(0.5, ge=0, le=1, description="share of crops centred on a vessel or the blood pool")
+    central: bool = Field(False, description="always the middle of the slice, as published; synthesis only")
 
 
 class Optimiser(_Settings):
-    """AdamW with warm-up and one cosine over the whole run (no restarts)."""
+    """AdamW with warm-up and one cosine over the whole run, unless ``period`` says otherwise."""
 
     lr: float = Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = Field(1e-2, ge=0)
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     floor: float = Field(0.02, ge=0, le=1, description="learning rate at the end, relative to the start")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null: no limit")
+    epoch: int = Field(1, gt=0, description="steps; with a period, the rate changes once an epoch")
+    period: int | None = Field(None, gt=0, description="epochs from lr down to its floor; then it climbs, and so on")
 
 
 class Adversary(_Settings):
     """The hinge GAN term. Its discriminator has an optimiser of its own (TTUR)."""
 
     network: NetworkSpec
-    weight: float = Field(0.01, ge=0, description="of the adversarial term, relative to L1 in units of 1000 HU")
+    weight: float = Field(0.01, ge=0, description="of the adversarial term")
     start: float = Field(0.4, ge=0, le=1, description="part of the run after which it begins")
     ramp: float = Field(0.1, ge=0, le=1, description="part of the run over which its weight grows")
     size: int = Field(96, gt=0, description="pixels; side of the patch that the discriminator sees")
@@ -68,8 +72,9 @@ class Adversary(_Settings):
 
 
 class SynthesisLoss(_Settings):
-    """Vessel-weighted L1."""
+    """Vessel-weighted L1, in units of 1000 HU."""
 
+    weight: float = Field(1.0, gt=0, description="of the L1 term")
     vessel_weight: float = Field(3.0, ge=1, description="weight of a voxel that the contrast agent brightens")
     vessel_hu: float = Field(100.0, gt=0, description="HU; CECT - NCCT above which a voxel counts as such")
 
@@ -98,7 +103,8 @@ class Preset(_Settings):
     """Everything that decides what a run does."""
 
     task: Literal["synthesis", "segmentation"]
-    name: str
+    name: str = Field(description="of the recipe")
+    bundle: str | None = Field(None, description="what the network is shipped as; null: for comparison, never exported")
     description: str
     seed: int = 42
     network: NetworkSpec

@@ -2,13 +2,15 @@
 
 One module for the paper's generator and for ours:
 
-* ``norm="instance"`` is the released generator of Enhance-GAN (affine-free instance norm everywhere). Its first norm
-  erases the HU scale and no path leads raw HU to the output.
+* ``norm="instance"`` with ``predicts="image"`` is the released generator of Enhance-GAN (affine-free instance norm
+  everywhere). Its first norm erases the HU scale and no path leads raw HU to the output.
 * ``norm="weight"`` (default) has no norm layer: weights are standardised instead, so HU reach every layer and a slice
   gets the same answer whatever the size of the crop around it.
 
 Both end in a linear 1x1 convolution. With ``zero_output`` that convolution starts at zero, for a network that predicts
-the *enhancement*: untrained it adds nothing, so training starts at the input and not below it.
+the *enhancement*: untrained it adds nothing, so training starts at the input and not below it. Where the convolution
+makes the whole image (``predicts="image"``), the input is subtracted from it, so that every caller can add the answer
+to the input.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from torch import Tensor, nn
 from pulmomap.networks.standardised import StandardConv2d
 
 Norm = Literal["weight", "instance"]
+Predicts = Literal["enhancement", "image"]
 
 
 def _conv(norm: Norm, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -96,6 +99,8 @@ class AttentionUnet(nn.Module):
         channels: width of each level, finest first; each level halves the resolution of the one before.
         norm: see above.
         zero_output: start with an output of zero.
+        predicts: what the last convolution makes: the enhancement, or the contrast image itself (as many slices out as
+            in).
     """
 
     def __init__(
@@ -106,8 +111,10 @@ class AttentionUnet(nn.Module):
         *,
         norm: Norm = "weight",
         zero_output: bool = True,
+        predicts: Predicts = "enhancement",
     ) -> None:
         super().__init__()
+        self.predicts = predicts
         self.stride = 2 ** (len(channels) - 1)
         self.head = _block(norm, in_channels, channels[0], 1)
         if norm == "weight":  # standardised kernels of the first layer would be blind to the HU level
@@ -123,8 +130,8 @@ class AttentionUnet(nn.Module):
         levels = [self.head(x)]
         for down in self.downs:
             levels.append(down(levels[-1]))
-        x = levels.pop()
+        below = levels.pop()
         for up in reversed(self.ups):
-            x = up(x, levels.pop())
-        enhancement: Tensor = self.output(x)
-        return enhancement
+            below = up(below, levels.pop())
+        answer: Tensor = self.output(below)
+        return answer if self.predicts == "enhancement" else answer - x

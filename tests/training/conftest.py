@@ -85,6 +85,7 @@ def tiny_preset(task: str) -> Preset:
         {
             "task": task,
             "name": "tiny",
+            "bundle": "tiny",
             "description": "a test",
             "network": NETWORKS[task],
             "crop": {"size": (3, 16, 16) if task == "synthesis" else (16, 16, 16), "aimed": 1.0},

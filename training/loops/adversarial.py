@@ -27,8 +27,9 @@ class AdversarialLoop(SupervisedLoop):
     def step(self, batch: Batch, step: int, progress: float) -> Figures:
         x, y = batch["x"], batch["y"]
         fake = x + self.network(x)
-        loss = vessel_weighted_l1(fake, y, batch["gain"], self.preset.synthesis)
-        figures = {"loss": loss.item()}
+        error = vessel_weighted_l1(fake, y, batch["gain"], self.preset.synthesis)
+        figures = {"loss": error.item()}
+        loss = self.preset.synthesis.weight * error
         if self.adversary is not None and (share := _share(self.adversary, progress)) > 0:
             real_pair, fake_pair = (self._window(torch.cat([x, image], 1), step) for image in (y, fake))
             figures["judge"] = self._teach(self.adversary, real_pair, fake_pair.detach(), step, progress)
