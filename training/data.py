@@ -21,6 +21,7 @@ from training.store import Case
 HU_LIMIT = 1000.0
 HU_UNIT = 1000.0
 VESSEL_SHARE = 0.4
+STACK = 3  # slices of a 2.5D crop
 NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "vessels", "aims")}
 
 Floats = NDArray[np.float32]
@@ -63,18 +64,19 @@ def _centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.G
 
 
 def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment: bool = True) -> Batch:
-    """One 2.5D training pair.
+    """One training pair: a 2.5D stack, or a block of more slices for a 3D network.
 
     Returns:
-        ``x`` the input and ``y`` the CECT, (3 slices, rows, columns) in network units; ``gain`` CECT - input before
+        ``x`` the input and ``y`` the CECT, (slices, rows, columns) in network units; ``gain`` CECT - input before
         augmentation, HU, from which the loss finds the vessels.
     """
     depth, rows, columns = preset.crop.size
     aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
     if preset.crop.central:
         aim = np.array([aim[0], case.shape[1] // 2, case.shape[2] // 2])
-    middle = int(np.clip(aim[0], 0, case.shape[0] - 1))
-    start = (middle - depth // 2, *_start(aim, preset.crop.size, case.shape)[1:])
+    start = _start(aim, preset.crop.size, case.shape)
+    if depth <= STACK:  # the first and the last slice are the middle of a stack too
+        start = (int(np.clip(aim[0], 0, case.shape[0] - 1)) - depth // 2, *start[1:])
     source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
     before = read_patch(case.array(source), start, preset.crop.size).astype(np.float32)
     after = read_patch(case.array("cect"), start, preset.crop.size).astype(np.float32)

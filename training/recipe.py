@@ -68,6 +68,7 @@ class Adversary(_Settings):
     start: float = Field(0.4, ge=0, le=1, description="part of the run after which it begins")
     ramp: float = Field(0.1, ge=0, le=1, description="part of the run over which its weight grows")
     size: int = Field(96, gt=0, description="pixels; side of the patch that the discriminator sees")
+    slices: int = Field(3, gt=0, description="adjacent slices that the discriminator sees of each image")
     optimiser: Optimiser = Optimiser(lr=2e-4, betas=(0.5, 0.999))
 
 
@@ -148,16 +149,22 @@ def load_preset(recipe: str, preset: str) -> Preset:
 
 
 def _resolved(presets: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A preset with what it extends: ``preset`` of the same recipe, or ``recipe/preset`` of another."""
     chosen = dict(presets[name])
     base = chosen.pop("extends", None)
-    return chosen if base is None else _merged(_resolved(presets, base), chosen)
+    if base is None:
+        return chosen
+    recipe, _, preset = base.rpartition("/")
+    others = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text(encoding="utf-8"))["presets"] if recipe else presets
+    return _merged(_resolved(others, preset), chosen)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` over ``below``, key by key; what names a ``_target_`` of its own takes no arguments from below."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
+        merged[key] = _merged(merged[key], value) if both and "_target_" not in value else value
     return merged
 
 

@@ -117,10 +117,16 @@ def test_the_recipes_train(name: str, tmp_path: Path, store: Path) -> None:
 
 
 def test_recipes_and_presets_are_found_by_name() -> None:
-    assert recipe_names() == ["enhance_gan", "vessel_segmentation"]
+    assert recipe_names() == [
+        "enhance_gan",
+        "enhance_gan_3d",
+        "enhance_gan_swinunetr",
+        "enhance_gan_unet",
+        "vessel_segmentation",
+    ]
     for name in recipe_names():
         assert load_preset(name, "recommended").steps > load_preset(name, "smoke").steps == 4
-    with pytest.raises(RecipeError, match="enhance_gan, vessel_segmentation"):
+    with pytest.raises(RecipeError, match=r"enhance_gan, .*, vessel_segmentation"):
         load_preset("nothing", "smoke")
     with pytest.raises(RecipeError, match="paper, recommended, smoke"):
         load_preset("enhance_gan", "nothing")
