@@ -13,62 +13,19 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from training.checkpoint import CHECKPOINT, Journal, load_checkpoint, save_checkpoint
-from training.data import NEEDS, training_batch
+from training.cases import Cases
+from training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from training.data import training_batch
+from training.display import Display
+from training.logs import Record, open_logs
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import SupervisedLoop
 from training.recipe import Preset, RecipeError, load_preset
-from training.store import HELD_OUT, META, Case, StoreError, case_folders, read_case, split_digest, split_of
+from training.store import split_digest
 from training.validate import picture, validate
 
 LOOPS = {"synthesis": AdversarialLoop, "segmentation": SupervisedLoop}
 PRESET = "preset.json"
-
-
-class Cases:
-    """The usable cases of a store that may still be growing. Every case is proved whole once.
-
-    Args:
-        root: the store.
-        task: decides which arrays a case must have.
-    """
-
-    def __init__(self, root: Path, task: str) -> None:
-        self.root, self.needs = root, NEEDS[task]
-        self._known: dict[str, Case] = {}
-        self._seen: dict[str, int] = {}
-        self.refresh()
-        for split in ("train", "validation"):
-            if not getattr(self, split):
-                raise StoreError(f"{root} has no {split} case with {', '.join(self.needs)}; prepare more cases")
-
-    def refresh(self) -> None:
-        """Take in cases that were finished or completed (by their Syn-CECT) since the last look."""
-        for folder in case_folders(self.root):
-            written = (folder / META).stat().st_mtime_ns
-            if self._seen.get(folder.name) != written:
-                self._seen[folder.name] = written
-                case = read_case(folder)
-                _refuse_held_out(case)
-                if all(name in case for name in self.needs):
-                    self._known[folder.name] = case
-        ordered = [self._known[name] for name in sorted(self._known)]
-        self.train = [case for case in ordered if split_of(case.name) == "train"]
-        self.validation = [case for case in ordered if split_of(case.name) == "validation"]
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(self._known)
-
-    @property
-    def drawn_by(self) -> list[str]:
-        """The versions of the phantom's source that drew the cases."""
-        return sorted({str(case.meta.get("drawn_by", "unknown")) for case in self._known.values()})
-
-
-def _refuse_held_out(case: Case) -> None:
-    if int(case.meta.get("seed", 0)) >= HELD_OUT:
-        raise StoreError(f"{case.folder} is reserved for evaluation; take it out of the training store")
 
 
 class Run:
@@ -112,7 +69,7 @@ class Run:
             self.started_from = describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
-        self.journal = Journal(folder, self.step)
+        self.records: list[Record] = [*open_logs(folder, preset, self.step), Display(self)]
         (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @property
@@ -123,7 +80,16 @@ class Run:
 
     def train(self) -> dict[str, float]:
         """Train to the end of the budget; returns the last validation's figures."""
-        saved = validated = said = self.spent
+        try:
+            self._train()
+            self.save()
+            return self.check()
+        finally:
+            for record in self.records:
+                record.close()
+
+    def _train(self) -> None:
+        saved = validated = self.spent
         before = time.monotonic()
         while self.progress < 1 and not self._stopped:
             batch = training_batch(self.cases.train, self.preset, self.step, self.fabric.global_rank)
@@ -131,10 +97,8 @@ class Run:
             self.step += 1
             now = time.monotonic()
             self.spent, before = self.spent + now - before, now
-            self.journal.write(self.step, **figures)
-            if self.spent - said >= 10:
-                said = self.spent
-                print(self._line(figures), flush=True)
+            for record in self.records:
+                record.losses(self.step, figures)
             if self.spent - saved >= self.save_every:
                 saved = self.spent
                 self.save()
@@ -142,8 +106,6 @@ class Run:
             if self.spent - validated >= self.preset.validate_every:
                 validated = self.spent
                 self.check()
-        self.save()
-        return self.check()
 
     _stopped = False
 
@@ -154,10 +116,10 @@ class Run:
     def check(self) -> dict[str, float]:
         """Validate the averaged weights and draw one crop."""
         figures = validate(self.loop.predict, self.cases.validation, self.preset)
-        self.journal.write(self.step, seconds=self.spent, **figures)
-        print(f"step {self.step}: " + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()), flush=True)
         sample = self.folder / "pictures" / f"step-{self.step:06d}.png"
         picture(self.loop.predict, self.cases.validation[0], self.preset, sample)
+        for record in self.records:
+            record.validation(self.step, figures | {"seconds": self.spent}, sample)
         return figures
 
     def save(self) -> None:
@@ -176,11 +138,6 @@ class Run:
         self.loop.load(state)
         self.step, self.spent = int(str(state["step"])), float(str(state["spent"]))
         self.started_from = str(state["started_from"])
-
-    def _line(self, figures: dict[str, float]) -> str:
-        left = (self.spent / self.progress - self.spent) / 60 if self.progress else float("nan")
-        losses = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
-        return f"step {self.step}  {losses}  cases {len(self.cases.train)}  {left:.1f} min left"
 
 
 def describe(state: dict[str, Any]) -> str:
