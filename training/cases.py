@@ -39,14 +39,20 @@ class Cases:
         self.train = [case for case in ordered if split_of(case.name) == "train"]
         self.validation = [case for case in ordered if split_of(case.name) == "validation"]
 
+    def keep(self, names: list[str]) -> None:
+        """Leave out every case but these, so that all processes of a run draw from the same list."""
+        self.train, self.validation = (
+            [case for case in side if case.name in names] for side in (self.train, self.validation)
+        )
+
     @property
     def names(self) -> list[str]:
-        return sorted(self._known)
+        return sorted(case.name for case in [*self.train, *self.validation])
 
     @property
     def drawn_by(self) -> list[str]:
         """The versions of the phantom's source that drew the cases."""
-        return sorted({str(case.meta.get("drawn_by", "unknown")) for case in self._known.values()})
+        return sorted({str(case.meta.get("drawn_by", "unknown")) for case in [*self.train, *self.validation]})
 
 
 def _refuse_held_out(case: Case) -> None:

@@ -148,11 +148,24 @@ def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel
     return plain
 
 
-def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0) -> Batch:
-    """The batch of one step: a function of the cases, the preset's seed, the step and the process, and nothing else."""
+def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0, world: int = 1) -> Batch:
+    """One process's share of the batch of one step.
+
+    The whole batch is a function of the cases, the preset's seed and the step, and nothing else: crop ``i`` is the same
+    one whichever of the ``world`` processes draws it.
+
+    Args:
+        cases: to draw from.
+        preset: size and seed of the batch.
+        step: counted from 0.
+        rank: of this process.
+        world: number of processes.
+    """
     crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
-    rng = np.random.default_rng([preset.seed, step, rank])
-    crops = [crop(cases[rng.integers(len(cases))], preset, rng) for _ in range(preset.batch)]
+    crops = []
+    for index in range(rank, preset.batch, world):
+        rng = np.random.default_rng([preset.seed, step, index])
+        crops.append(crop(cases[rng.integers(len(cases))], preset, rng))
     return {key: torch.stack([one[key] for one in crops]) for key in crops[0]}
 
 

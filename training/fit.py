@@ -20,6 +20,7 @@ from training.display import Display
 from training.logs import Record, open_logs
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import SupervisedLoop
+from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset
 from training.store import split_digest
 from training.validate import picture, validate
@@ -59,7 +60,9 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.preset, self.folder, self.budget, self.save_every = preset, folder, budget, save_every
         self.cases = Cases(data, preset.task)
-        self.fabric = fabric or Fabric(accelerator="auto", devices=1, precision=preset.precision)
+        self.fabric = fabric or make_fabric(preset.precision)
+        refuse_uneven(preset, self.fabric)
+        self.writes = self.fabric.is_global_zero  # one process writes, however many train
         self.loop = LOOPS[preset.task](self.fabric, preset)
         self.step, self.spent, self.commit = 0, 0.0, commit()
         self.started_from = "random weights"
@@ -69,8 +72,11 @@ class Run:
             self.started_from = describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
-        self.records: list[Record] = [*open_logs(folder, preset, self.step), Display(self)]
-        (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        self.records: list[Record] = []
+        if self.writes:
+            (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            self.records = [*open_logs(folder, preset, self.step), Display(self)]
+        self._look_for_cases()
 
     @property
     def progress(self) -> float:
@@ -91,30 +97,51 @@ class Run:
     def _train(self) -> None:
         saved = validated = self.spent
         before = time.monotonic()
+        rank, world = self.fabric.global_rank, self.fabric.world_size
         while self.progress < 1 and not self._stopped:
-            batch = training_batch(self.cases.train, self.preset, self.step, self.fabric.global_rank)
+            batch = training_batch(self.cases.train, self.preset, self.step, rank, world)
             figures = self.loop.step(self.fabric.to_device(batch), self.step, self.progress)
             self.step += 1
             now = time.monotonic()
-            self.spent, before = self.spent + now - before, now
+            self._agree(self.spent + now - before)
+            before = now
             for record in self.records:
                 record.losses(self.step, figures)
             if self.spent - saved >= self.save_every:
                 saved = self.spent
                 self.save()
-                self.cases.refresh()
+                self._look_for_cases()
             if self.spent - validated >= self.preset.validate_every:
                 validated = self.spent
                 self.check()
 
-    _stopped = False
+    _asked_to_stop = _stopped = False
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         """Signal handler: finish the step, write the checkpoint, leave."""
-        self._stopped = True
+        self._asked_to_stop = True
+
+    def _agree(self, spent: float) -> None:
+        """All processes go by the slowest one's clock, and stop together."""
+        told = torch.tensor([spent, float(self._asked_to_stop)], dtype=torch.float64)
+        if self.fabric.world_size > 1:
+            told = self.fabric.all_reduce(told, reduce_op="max")  # type: ignore[assignment]  # a tensor for a tensor
+        self.spent, self._stopped = told[0].item(), bool(told[1])
+
+    def _look_for_cases(self) -> None:
+        """Take in what a growing store has gained; the first process looks first and decides for all."""
+        if self.writes:
+            self.cases.refresh()
+        names = self.fabric.broadcast(self.cases.names)
+        if not self.writes:
+            self.cases.refresh()
+            self.cases.keep(names)
 
     def check(self) -> dict[str, float]:
         """Validate the averaged weights and draw one crop."""
+        return self.fabric.broadcast(self._check() if self.writes else {})
+
+    def _check(self) -> dict[str, float]:
         figures = validate(self.loop.predict, self.cases.validation, self.preset)
         sample = self.folder / "pictures" / f"step-{self.step:06d}.png"
         picture(self.loop.predict, self.cases.validation[0], self.preset, sample)
@@ -123,6 +150,9 @@ class Run:
         return figures
 
     def save(self) -> None:
+        """Write the checkpoint."""
+        if not self.writes:
+            return
         state = self.loop.state() | {
             "step": self.step,
             "spent": self.spent,

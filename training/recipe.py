@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 class RecipeError(ValueError):
@@ -110,9 +111,9 @@ class Preset(_Settings):
     seed: int = 42
     network: NetworkSpec
     crop: Crop
-    batch: int = Field(gt=0)
+    batch: int = Field(gt=0, description="crops of a step, over all processes together")
     steps: int = Field(gt=0, description="upper bound; a time budget may end the run earlier")
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     optimiser: Optimiser = Optimiser()
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
     augmentation: Augmentation = Augmentation()

@@ -34,8 +34,7 @@ class AdversarialLoop(SupervisedLoop):
             shown, real, painted = (self._window(image, step) for image in (x, y, fake))
             real_pair, fake_pair = torch.cat([shown, real], 1), torch.cat([shown, painted], 1)
             figures["judge"] = self._teach(self.adversary, real_pair, fake_pair.detach(), step, progress)
-            self.judge.requires_grad_(False)
-            fooled = hinge_generator(self.judge(fake_pair))
+            fooled = hinge_generator(self._judged(fake_pair))
             figures["fooled"] = fooled.item()
             loss = loss + share * self.adversary.weight * fooled
         self.update(self.network, self.optimiser, loss, self.preset.optimiser, step, progress)
@@ -47,6 +46,13 @@ class AdversarialLoop(SupervisedLoop):
         loss = hinge_discriminator(self.judge(real), self.judge(fake))
         self.update(self.judge, self.judge_optimiser, loss, adversary.optimiser, step, progress)
         return loss.item()
+
+    def _judged(self, pair: Tensor) -> Tensor:
+        """Logits for the generator, past the wrapper: the discriminator learns nothing here that is to be shared."""
+        self.judge.requires_grad_(False)
+        with self.fabric.autocast():
+            logits: Tensor = self.judge.module(pair)
+        return logits.float()
 
     def _window(self, image: Tensor, step: int) -> Tensor:
         """A smaller patch of a few slices for the discriminator, at a place that wanders from step to step."""
