@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
 from training.cases import Cases
-from training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from training.checkpoint import CHECKPOINT, clear_partials, commit, describe, load_checkpoint, save_checkpoint
 from training.data import training_batch
 from training.display import Display
 from training.logs import Record, open_logs
@@ -74,6 +72,7 @@ class Run:
             self._load(load_checkpoint(folder))
         self.records: list[Record] = []
         if self.writes:
+            clear_partials(folder)
             (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
             self.records = [*open_logs(folder, preset, self.step), Display(self)]
         self._look_for_cases()
@@ -170,26 +169,21 @@ class Run:
         self.started_from = str(state["started_from"])
 
 
-def describe(state: dict[str, Any]) -> str:
-    """A run in a few words, for the model card of one that starts from its weights."""
-    steps, seconds, origin = state["step"], round(state["spent"]), state["started_from"]
-    return f"the weights of a run of {steps} steps, {seconds} s, split {state['split']}, which started from {origin}"
-
-
-def commit() -> str:
-    """The git commit of the training code, or 'unknown' outside a checkout."""
-    here = Path(__file__).parent
-    answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
-
-
 def run(args: argparse.Namespace) -> int:
     """The `fit` command."""
     if args.threads:
         torch.set_num_threads(args.threads)
     preset = load_preset(args.recipe, args.preset)
     resume = args.resume and (args.out / CHECKPOINT).exists()
-    job = Run(preset, args.data, args.out, budget=args.time_budget, resume=resume, weights=args.weights)
+    job = Run(
+        preset,
+        args.data,
+        args.out,
+        budget=args.time_budget,
+        resume=resume,
+        save_every=args.save_every,
+        weights=args.weights,
+    )
     before = {name: signal.signal(name, job.stop) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
         job.train()
