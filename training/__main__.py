@@ -52,6 +52,14 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     phantoms.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
     phantoms.add_argument("--held-out", action="store_true", help="a store for evaluation, not for training")
     phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
+    dicom = kinds.add_parser("dicom", help="bring in a site's paired DICOM: spectral VNC and CECT on one grid")
+    dicom.add_argument("--non-contrast", type=Path, required=True, metavar="DIR", help="folder of the VNC series")
+    dicom.add_argument("--contrast", type=Path, required=True, metavar="DIR", help="folder of the CECT series")
+    dicom.add_argument(
+        "--patients", type=Path, metavar="CSV", help="patient, non_contrast, contrast; by default by study"
+    )
+    dicom.add_argument("--out", type=Path, required=True, help="the store; its salt is kept beside it as OUT.salt")
+    dicom.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
     synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
