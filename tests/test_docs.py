@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PYTHON = ".venv/bin/python"
+TORCHRUN = ".venv/bin/torchrun"
 
 
 def commands(page: Path) -> list[str]:
@@ -38,6 +39,12 @@ def test_command_is_understood(line: str) -> None:
     if words[0] == "make":
         subprocess.run([*words, "--dry-run"], cwd=ROOT, check=True, capture_output=True)
         return
+    if words[0] == TORCHRUN:
+        from torch.distributed.run import get_args_parser
+
+        started = get_args_parser().parse_args(words[1:])
+        assert started.module
+        words = [PYTHON, "-m", started.training_script, *started.training_script_args]
     assert words[:2] == [PYTHON, "-m"], line
     module, arguments = words[2], words[3:]
     if module == "app":

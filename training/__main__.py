@@ -52,6 +52,14 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     phantoms.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
     phantoms.add_argument("--held-out", action="store_true", help="a store for evaluation, not for training")
     phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
+    dicom = kinds.add_parser("dicom", help="bring in a site's paired DICOM: spectral VNC and CECT on one grid")
+    dicom.add_argument("--non-contrast", type=Path, required=True, metavar="DIR", help="folder of the VNC series")
+    dicom.add_argument("--contrast", type=Path, required=True, metavar="DIR", help="folder of the CECT series")
+    dicom.add_argument(
+        "--patients", type=Path, metavar="CSV", help="patient, non_contrast, contrast; by default by study"
+    )
+    dicom.add_argument("--out", type=Path, required=True, help="the store; its salt is kept beside it as OUT.salt")
+    dicom.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
     synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
@@ -59,12 +67,13 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:
-    fit.add_argument("recipe", help="contrast_synthesis, vessel_segmentation, or a YAML file")
+    fit.add_argument("recipe", help="enhance_gan, vessel_segmentation, another of training/recipes, or a YAML file")
     fit.add_argument("--preset", default="recommended", help="of the recipe (default %(default)s)")
     fit.add_argument("--data", type=Path, required=True, help="the store")
     fit.add_argument("--out", type=Path, required=True, help="folder of the run")
     fit.add_argument("--time-budget", type=seconds, help="e.g. 40m; without it the preset's steps are done")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped, if it has begun")
+    fit.add_argument("--save-every", type=seconds, default=60.0, help="the most that a kill can cost (default 60s)")
     fit.add_argument("--weights", type=Path, help="start from the weights of another run")
     fit.add_argument("--threads", type=int, help="CPU threads")
 

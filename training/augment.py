@@ -1,6 +1,7 @@
 """Random changes of a crop: the intensity gap between phantom and scanner, and small changes of pose and size.
 
-No flips: the left lung is not a mirrored right lung, and arteries and veins are told apart by their sides.
+No flips, except in the published training of the synthesiser: the left lung is not a mirrored right lung, and arteries
+and veins are told apart by their sides.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator, largest: float) -> 
     sigma = rng.uniform(0.0, 0.8)
     noise = white if sigma < 0.3 else gaussian_filter(white, sigma, truncate=2.5)
     return np.asarray(noise * (rng.uniform(0.0, largest) / max(float(noise.std()), 1e-6)), dtype=np.float32)
+
+
+def mirror(crops: Tensor, rng: np.random.Generator, share: float) -> Tensor:
+    """Mirror rows and columns (the last two axes), each with probability ``share``; 0 draws nothing from ``rng``."""
+    axes = [axis for axis in (-2, -1) if share and rng.random() < share]
+    return crops.flip(axes) if axes else crops
 
 
 def draw_affine(sizes: tuple[int, ...], rng: np.random.Generator, settings: Augmentation) -> Tensor:

@@ -1,9 +1,9 @@
-"""Checkpoints that are whole or absent, and the run's journal."""
+"""Checkpoints that are whole or absent, and what they say of their origin."""
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from training.recipe import RecipeError
 
 CHECKPOINT = "checkpoint.pt"
-JOURNAL = "journal.jsonl"
 
 
 def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
@@ -20,6 +19,12 @@ def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
     partial = run / f".{CHECKPOINT}.{os.getpid()}.partial"
     torch.save(state, partial)
     os.replace(partial, run / CHECKPOINT)
+
+
+def clear_partials(run: Path) -> None:
+    """Remove what a kill left of checkpoints that were being written."""
+    for path in run.glob(f".{CHECKPOINT}.*.partial"):
+        path.unlink()
 
 
 def load_checkpoint(run: Path) -> dict[str, Any]:
@@ -31,21 +36,14 @@ def load_checkpoint(run: Path) -> dict[str, Any]:
     return state
 
 
-class Journal:
-    """One JSON object a line: the losses and the validations of a run, by step.
+def describe(state: dict[str, Any]) -> str:
+    """A run in a few words, for the model card of one that starts from its weights."""
+    steps, seconds, origin = state["step"], round(state["spent"]), state["started_from"]
+    return f"the weights of a run of {steps} steps, {seconds} s, split {state['split']}, which started from {origin}"
 
-    Args:
-        run: the run's folder.
-        since: a resumed run's step; later lines belong to work that was lost and is done again.
-    """
 
-    def __init__(self, run: Path, since: int) -> None:
-        self.path = run / JOURNAL
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= since]
-        self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-    def write(self, step: int, **figures: float | str) -> None:
-        rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in figures.items()}
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, **rounded}) + "\n")
+def commit() -> str:
+    """The git commit of the training code, or 'unknown' outside a checkout."""
+    here = Path(__file__).parent
+    answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"

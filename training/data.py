@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.augment import degrade, draw_affine, warp
+from training.augment import degrade, draw_affine, mirror, warp
 from training.recipe import Crop, Preset, SecondChannel
 from training.store import Case
 
 HU_LIMIT = 1000.0
 HU_UNIT = 1000.0
 VESSEL_SHARE = 0.4
+STACK = 3  # slices of a 2.5D crop
 NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "vessels", "aims")}
 
 Floats = NDArray[np.float32]
@@ -63,16 +64,19 @@ def _centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.G
 
 
 def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment: bool = True) -> Batch:
-    """One 2.5D training pair.
+    """One training pair: a 2.5D stack, or a block of more slices for a 3D network.
 
     Returns:
-        ``x`` the input and ``y`` the CECT, (3 slices, rows, columns) in network units; ``gain`` CECT - input before
+        ``x`` the input and ``y`` the CECT, (slices, rows, columns) in network units; ``gain`` CECT - input before
         augmentation, HU, from which the loss finds the vessels.
     """
     depth, rows, columns = preset.crop.size
     aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
-    middle = int(np.clip(aim[0], 0, case.shape[0] - 1))
-    start = (middle - depth // 2, *_start(aim, preset.crop.size, case.shape)[1:])
+    if preset.crop.central:
+        aim = np.array([aim[0], case.shape[1] // 2, case.shape[2] // 2])
+    start = _start(aim, preset.crop.size, case.shape)
+    if depth <= STACK:  # the first and the last slice are the middle of a stack too
+        start = (int(np.clip(aim[0], 0, case.shape[0] - 1)) - depth // 2, *start[1:])
     source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
     before = read_patch(case.array(source), start, preset.crop.size).astype(np.float32)
     after = read_patch(case.array("cect"), start, preset.crop.size).astype(np.float32)
@@ -81,6 +85,8 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
     if augment and rng.random() < preset.augmentation.affine:
         matrix = draw_affine((rows, columns), rng, preset.augmentation)
         crops = warp(crops.flatten(0, 1), matrix).reshape(crops.shape)
+    if augment:
+        crops = mirror(crops, rng, preset.augmentation.flip)
     return {"x": crops[0], "y": crops[1], "gain": crops[2]}
 
 
@@ -142,11 +148,24 @@ def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel
     return plain
 
 
-def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0) -> Batch:
-    """The batch of one step: a function of the cases, the preset's seed, the step and the process, and nothing else."""
+def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0, world: int = 1) -> Batch:
+    """One process's share of the batch of one step.
+
+    The whole batch is a function of the cases, the preset's seed and the step, and nothing else: crop ``i`` is the same
+    one whichever of the ``world`` processes draws it.
+
+    Args:
+        cases: to draw from.
+        preset: size and seed of the batch.
+        step: counted from 0.
+        rank: of this process.
+        world: number of processes.
+    """
     crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
-    rng = np.random.default_rng([preset.seed, step, rank])
-    crops = [crop(cases[rng.integers(len(cases))], preset, rng) for _ in range(preset.batch)]
+    crops = []
+    for index in range(rank, preset.batch, world):
+        rng = np.random.default_rng([preset.seed, step, index])
+        crops.append(crop(cases[rng.integers(len(cases))], preset, rng))
     return {key: torch.stack([one[key] for one in crops]) for key in crops[0]}
 
 

@@ -38,16 +38,18 @@ def export(
         held_out: what they were measured on.
 
     Raises:
-        RecipeError: there is no checkpoint, or the weights are too large to ship.
+        RecipeError: the recipe makes no bundle, there is no checkpoint, or the weights are too large to ship.
     """
     preset = Preset.model_validate_json((run / PRESET).read_text(encoding="utf-8"))
+    if preset.bundle is None:
+        raise RecipeError(f"recipe {preset.name} is for comparison only; the application has no use for its network")
     state = load_checkpoint(run)
     weights = averaged_weights(state["average"])
     if sum(tensor.nbytes for tensor in weights.values()) > LARGEST:
         raise RecipeError(f"the weights of {run} are larger than {LARGEST >> 20} MiB; choose fewer channels")
     metadata = {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
-        "name": preset.name,
+        "name": preset.bundle,
         "version": version,
         "description": preset.description,
         "task": preset.task,

@@ -4,71 +4,27 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from training.checkpoint import CHECKPOINT, Journal, load_checkpoint, save_checkpoint
-from training.data import NEEDS, training_batch
+from training.cases import Cases
+from training.checkpoint import CHECKPOINT, clear_partials, commit, describe, load_checkpoint, save_checkpoint
+from training.data import training_batch
+from training.display import Display
+from training.logs import Record, open_logs
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import SupervisedLoop
+from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset
-from training.store import HELD_OUT, META, Case, StoreError, case_folders, read_case, split_digest, split_of
+from training.store import split_digest
 from training.validate import picture, validate
 
 LOOPS = {"synthesis": AdversarialLoop, "segmentation": SupervisedLoop}
 PRESET = "preset.json"
-
-
-class Cases:
-    """The usable cases of a store that may still be growing. Every case is proved whole once.
-
-    Args:
-        root: the store.
-        task: decides which arrays a case must have.
-    """
-
-    def __init__(self, root: Path, task: str) -> None:
-        self.root, self.needs = root, NEEDS[task]
-        self._known: dict[str, Case] = {}
-        self._seen: dict[str, int] = {}
-        self.refresh()
-        for split in ("train", "validation"):
-            if not getattr(self, split):
-                raise StoreError(f"{root} has no {split} case with {', '.join(self.needs)}; prepare more cases")
-
-    def refresh(self) -> None:
-        """Take in cases that were finished or completed (by their Syn-CECT) since the last look."""
-        for folder in case_folders(self.root):
-            written = (folder / META).stat().st_mtime_ns
-            if self._seen.get(folder.name) != written:
-                self._seen[folder.name] = written
-                case = read_case(folder)
-                _refuse_held_out(case)
-                if all(name in case for name in self.needs):
-                    self._known[folder.name] = case
-        ordered = [self._known[name] for name in sorted(self._known)]
-        self.train = [case for case in ordered if split_of(case.name) == "train"]
-        self.validation = [case for case in ordered if split_of(case.name) == "validation"]
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(self._known)
-
-    @property
-    def drawn_by(self) -> list[str]:
-        """The versions of the phantom's source that drew the cases."""
-        return sorted({str(case.meta.get("drawn_by", "unknown")) for case in self._known.values()})
-
-
-def _refuse_held_out(case: Case) -> None:
-    if int(case.meta.get("seed", 0)) >= HELD_OUT:
-        raise StoreError(f"{case.folder} is reserved for evaluation; take it out of the training store")
 
 
 class Run:
@@ -102,7 +58,9 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.preset, self.folder, self.budget, self.save_every = preset, folder, budget, save_every
         self.cases = Cases(data, preset.task)
-        self.fabric = fabric or Fabric(accelerator="auto", devices=1, precision=preset.precision)
+        self.fabric = fabric or make_fabric(preset.precision)
+        refuse_uneven(preset, self.fabric)
+        self.writes = self.fabric.is_global_zero  # one process writes, however many train
         self.loop = LOOPS[preset.task](self.fabric, preset)
         self.step, self.spent, self.commit = 0, 0.0, commit()
         self.started_from = "random weights"
@@ -112,8 +70,12 @@ class Run:
             self.started_from = describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
-        self.journal = Journal(folder, self.step)
-        (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        self.records: list[Record] = []
+        if self.writes:
+            clear_partials(folder)
+            (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            self.records = [*open_logs(folder, preset, self.step), Display(self)]
+        self._look_for_cases()
 
     @property
     def progress(self) -> float:
@@ -123,44 +85,73 @@ class Run:
 
     def train(self) -> dict[str, float]:
         """Train to the end of the budget; returns the last validation's figures."""
-        saved = validated = said = self.spent
+        try:
+            self._train()
+            self.save()
+            return self.check()
+        finally:
+            for record in self.records:
+                record.close()
+
+    def _train(self) -> None:
+        saved = validated = self.spent
         before = time.monotonic()
+        rank, world = self.fabric.global_rank, self.fabric.world_size
         while self.progress < 1 and not self._stopped:
-            batch = training_batch(self.cases.train, self.preset, self.step, self.fabric.global_rank)
+            batch = training_batch(self.cases.train, self.preset, self.step, rank, world)
             figures = self.loop.step(self.fabric.to_device(batch), self.step, self.progress)
             self.step += 1
             now = time.monotonic()
-            self.spent, before = self.spent + now - before, now
-            self.journal.write(self.step, **figures)
-            if self.spent - said >= 10:
-                said = self.spent
-                print(self._line(figures), flush=True)
+            self._agree(self.spent + now - before)
+            before = now
+            for record in self.records:
+                record.losses(self.step, figures)
             if self.spent - saved >= self.save_every:
                 saved = self.spent
                 self.save()
-                self.cases.refresh()
+                self._look_for_cases()
             if self.spent - validated >= self.preset.validate_every:
                 validated = self.spent
                 self.check()
-        self.save()
-        return self.check()
 
-    _stopped = False
+    _asked_to_stop = _stopped = False
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
         """Signal handler: finish the step, write the checkpoint, leave."""
-        self._stopped = True
+        self._asked_to_stop = True
+
+    def _agree(self, spent: float) -> None:
+        """All processes go by the slowest one's clock, and stop together."""
+        told = torch.tensor([spent, float(self._asked_to_stop)], dtype=torch.float64)
+        if self.fabric.world_size > 1:
+            told = self.fabric.all_reduce(told, reduce_op="max")  # type: ignore[assignment]  # a tensor for a tensor
+        self.spent, self._stopped = told[0].item(), bool(told[1])
+
+    def _look_for_cases(self) -> None:
+        """Take in what a growing store has gained; the first process looks first and decides for all."""
+        if self.writes:
+            self.cases.refresh()
+        names = self.fabric.broadcast(self.cases.names)
+        if not self.writes:
+            self.cases.refresh()
+            self.cases.keep(names)
 
     def check(self) -> dict[str, float]:
         """Validate the averaged weights and draw one crop."""
+        return self.fabric.broadcast(self._check() if self.writes else {})
+
+    def _check(self) -> dict[str, float]:
         figures = validate(self.loop.predict, self.cases.validation, self.preset)
-        self.journal.write(self.step, seconds=self.spent, **figures)
-        print(f"step {self.step}: " + "  ".join(f"{key} {value:.3f}" for key, value in figures.items()), flush=True)
         sample = self.folder / "pictures" / f"step-{self.step:06d}.png"
         picture(self.loop.predict, self.cases.validation[0], self.preset, sample)
+        for record in self.records:
+            record.validation(self.step, figures | {"seconds": self.spent}, sample)
         return figures
 
     def save(self) -> None:
+        """Write the checkpoint."""
+        if not self.writes:
+            return
         state = self.loop.state() | {
             "step": self.step,
             "spent": self.spent,
@@ -177,24 +168,6 @@ class Run:
         self.step, self.spent = int(str(state["step"])), float(str(state["spent"]))
         self.started_from = str(state["started_from"])
 
-    def _line(self, figures: dict[str, float]) -> str:
-        left = (self.spent / self.progress - self.spent) / 60 if self.progress else float("nan")
-        losses = "  ".join(f"{key} {value:.4f}" for key, value in figures.items())
-        return f"step {self.step}  {losses}  cases {len(self.cases.train)}  {left:.1f} min left"
-
-
-def describe(state: dict[str, Any]) -> str:
-    """A run in a few words, for the model card of one that starts from its weights."""
-    steps, seconds, origin = state["step"], round(state["spent"]), state["started_from"]
-    return f"the weights of a run of {steps} steps, {seconds} s, split {state['split']}, which started from {origin}"
-
-
-def commit() -> str:
-    """The git commit of the training code, or 'unknown' outside a checkout."""
-    here = Path(__file__).parent
-    answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
-
 
 def run(args: argparse.Namespace) -> int:
     """The `fit` command."""
@@ -202,7 +175,15 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     preset = load_preset(args.recipe, args.preset)
     resume = args.resume and (args.out / CHECKPOINT).exists()
-    job = Run(preset, args.data, args.out, budget=args.time_budget, resume=resume, weights=args.weights)
+    job = Run(
+        preset,
+        args.data,
+        args.out,
+        budget=args.time_budget,
+        resume=resume,
+        save_every=args.save_every,
+        weights=args.weights,
+    )
     before = {name: signal.signal(name, job.stop) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
         job.train()

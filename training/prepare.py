@@ -1,4 +1,4 @@
-"""`python -m training prepare`: fills the store with phantoms, and with the Syn-CECT of a trained synthesiser."""
+"""`python -m training prepare`: fills the store with phantoms, a site's pairs, and the Syn-CECT of a synthesiser."""
 
 from __future__ import annotations
 
@@ -119,6 +119,13 @@ def run(args: argparse.Namespace) -> int:
     """The `prepare` command."""
     if args.kind == "phantoms":
         prepare_phantoms(args.seeds, args.out, spacing=args.spacing, processes=args.processes, held_out=args.held_out)
+    elif args.kind == "dicom":
+        from training.site import prepare_site
+        from training.site_pairs import pairs_by_study, pairs_by_table
+
+        folders = args.non_contrast, args.contrast
+        pairs = pairs_by_table(*folders, args.patients) if args.patients else pairs_by_study(*folders)
+        prepare_site(pairs, args.out, spacing=args.spacing)
     else:
         from training.synthesise import add_synthesis
 

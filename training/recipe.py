@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 class RecipeError(ValueError):
@@ -35,6 +36,7 @@ class Augmentation(_Settings):
     affine: float = Field(0.25, ge=0, le=1, description="share of the crops that are turned and scaled")
     angle: float = Field(8.0, ge=0, description="degrees; largest rotation about each axis")
     scale: float = Field(0.1, ge=0, lt=1, description="largest relative change of size")
+    flip: float = Field(0.0, ge=0, le=1, description="share of the stacks mirrored along each in-plane axis; synthesis")
 
 
 class Crop(_Settings):
@@ -43,33 +45,38 @@ class Crop(_Settings):
     size: tuple[int, int, int] = Field(description="voxels (slices, rows, columns)")
     zoom: float = Field(1.0, ge=1, description="network's voxel spacing over the store's; segmentation only")
     aimed: float = Field(0.5, ge=0, le=1, description="share of crops centred on a vessel or the blood pool")
+    central: bool = Field(False, description="always the middle of the slice, as published; synthesis only")
 
 
 class Optimiser(_Settings):
-    """AdamW with warm-up and one cosine over the whole run (no restarts)."""
+    """AdamW with warm-up and one cosine over the whole run, unless ``period`` says otherwise."""
 
     lr: float = Field(1e-3, gt=0)
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = Field(1e-2, ge=0)
     warmup: int = Field(50, ge=0, description="steps of linear warm-up")
     floor: float = Field(0.02, ge=0, le=1, description="learning rate at the end, relative to the start")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null: no limit")
+    epoch: int = Field(1, gt=0, description="steps; with a period, the rate changes once an epoch")
+    period: int | None = Field(None, gt=0, description="epochs from lr down to its floor; then it climbs, and so on")
 
 
 class Adversary(_Settings):
     """The hinge GAN term. Its discriminator has an optimiser of its own (TTUR)."""
 
     network: NetworkSpec
-    weight: float = Field(0.01, ge=0, description="of the adversarial term, relative to L1 in units of 1000 HU")
+    weight: float = Field(0.01, ge=0, description="of the adversarial term")
     start: float = Field(0.4, ge=0, le=1, description="part of the run after which it begins")
     ramp: float = Field(0.1, ge=0, le=1, description="part of the run over which its weight grows")
     size: int = Field(96, gt=0, description="pixels; side of the patch that the discriminator sees")
+    slices: int = Field(3, gt=0, description="adjacent slices that the discriminator sees of each image")
     optimiser: Optimiser = Optimiser(lr=2e-4, betas=(0.5, 0.999))
 
 
 class SynthesisLoss(_Settings):
-    """Vessel-weighted L1."""
+    """Vessel-weighted L1, in units of 1000 HU."""
 
+    weight: float = Field(1.0, gt=0, description="of the L1 term")
     vessel_weight: float = Field(3.0, ge=1, description="weight of a voxel that the contrast agent brightens")
     vessel_hu: float = Field(100.0, gt=0, description="HU; CECT - NCCT above which a voxel counts as such")
 
@@ -98,14 +105,15 @@ class Preset(_Settings):
     """Everything that decides what a run does."""
 
     task: Literal["synthesis", "segmentation"]
-    name: str
+    name: str = Field(description="of the recipe")
+    bundle: str | None = Field(None, description="what the network is shipped as; null: for comparison, never exported")
     description: str
     seed: int = 42
     network: NetworkSpec
     crop: Crop
-    batch: int = Field(gt=0)
+    batch: int = Field(gt=0, description="crops of a step, over all processes together")
     steps: int = Field(gt=0, description="upper bound; a time budget may end the run earlier")
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     optimiser: Optimiser = Optimiser()
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
     augmentation: Augmentation = Augmentation()
@@ -142,16 +150,22 @@ def load_preset(recipe: str, preset: str) -> Preset:
 
 
 def _resolved(presets: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A preset with what it extends: ``preset`` of the same recipe, or ``recipe/preset`` of another."""
     chosen = dict(presets[name])
     base = chosen.pop("extends", None)
-    return chosen if base is None else _merged(_resolved(presets, base), chosen)
+    if base is None:
+        return chosen
+    recipe, _, preset = base.rpartition("/")
+    others = yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text(encoding="utf-8"))["presets"] if recipe else presets
+    return _merged(_resolved(others, preset), chosen)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` over ``below``, key by key; what names a ``_target_`` of its own takes no arguments from below."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
+        merged[key] = _merged(merged[key], value) if both and "_target_" not in value else value
     return merged
 
 

@@ -129,9 +129,11 @@ def case_folders(root: Path) -> list[Path]:
 def split_of(name: str, part: float = 0.125) -> Split:
     """The side of the split on which a patient lies, for ever: it depends on nothing but the patient's name.
 
-    Slices, crops and augmented copies follow their patient, so that no patient can be on both sides.
+    Slices, crops and augmented copies follow their patient, and so do all studies of one patient, whose cases are named
+    ``patient+study``: no patient can be on both sides.
     """
-    draw = int.from_bytes(hashlib.blake2b(f"pulmomap:{name}".encode(), digest_size=8).digest(), "big") / 2**64
+    patient = name.partition("+")[0]
+    draw = int.from_bytes(hashlib.blake2b(f"pulmomap:{patient}".encode(), digest_size=8).digest(), "big") / 2**64
     return "validation" if draw < part else "train"
 
 

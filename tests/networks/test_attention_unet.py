@@ -45,6 +45,13 @@ def test_untrained_it_adds_nothing_and_can_still_learn() -> None:
     assert network.output.weight.grad.any()
 
 
+def test_a_network_that_paints_the_image_answers_with_what_it_adds() -> None:
+    ours, papers = AttentionUnet(channels=(4, 8)), AttentionUnet(channels=(4, 8), predicts="image")
+    x = torch.randn(1, 3, 16, 16)
+    assert not ours(x).any()
+    assert torch.equal(papers(x), -x), "an untrained output of zero is an image of zero"
+
+
 def test_sides_that_are_no_multiple_of_the_stride_are_refused() -> None:
     network = random_net("weight")
     assert network.stride == 4

@@ -67,7 +67,16 @@ def test_the_same_step_draws_the_same_batch(make_case: MakeCase, preset: Preset)
     first, again, later = (training_batch(cases, preset, step) for step in (3, 3, 4))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["x"], later["x"])
-    assert not torch.equal(first["x"], training_batch(cases, preset, 3, rank=1)["x"])
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_share_out_the_batch_of_one(make_case: MakeCase, preset: Preset, world: int) -> None:
+    cases, preset = [make_case("a", 1), make_case("b", 2)], preset.model_copy(update={"batch": 4})
+    whole = training_batch(cases, preset, 3)
+    shares = [training_batch(cases, preset, 3, rank, world) for rank in range(world)]
+    for rank, share in enumerate(shares):
+        assert all(torch.equal(share[key], whole[key][rank::world]) for key in whole)
+    assert not torch.equal(shares[0]["x"], shares[1]["x"])
 
 
 def test_validation_sees_the_case_unchanged(make_case: MakeCase, preset: Preset) -> None:

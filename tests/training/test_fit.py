@@ -110,19 +110,25 @@ def test_a_young_average_forgets_the_start() -> None:
     assert average[0].item() > 0.99
 
 
-@pytest.mark.parametrize("name", ["contrast_synthesis", "vessel_segmentation"])
+@pytest.mark.parametrize("name", ["enhance_gan", "vessel_segmentation"])
 def test_the_recipes_train(name: str, tmp_path: Path, store: Path) -> None:
     Run(load_preset(name, "smoke"), store, tmp_path / "run").train()
     assert len(losses(tmp_path / "run")) == 4
 
 
 def test_recipes_and_presets_are_found_by_name() -> None:
-    assert recipe_names() == ["contrast_synthesis", "vessel_segmentation"]
+    assert recipe_names() == [
+        "enhance_gan",
+        "enhance_gan_3d",
+        "enhance_gan_swinunetr",
+        "enhance_gan_unet",
+        "vessel_segmentation",
+    ]
     for name in recipe_names():
         assert load_preset(name, "recommended").steps > load_preset(name, "smoke").steps == 4
-    with pytest.raises(RecipeError, match="contrast_synthesis, vessel_segmentation"):
+    with pytest.raises(RecipeError, match=r"enhance_gan, .*, vessel_segmentation"):
         load_preset("nothing", "smoke")
-    with pytest.raises(RecipeError, match="recommended, smoke"):
-        load_preset("contrast_synthesis", "paper")
+    with pytest.raises(RecipeError, match="paper, recommended, smoke"):
+        load_preset("enhance_gan", "nothing")
     with pytest.raises(RecipeError, match=r"torch\.nn\.Nothing"):
         build({"_target_": "torch.nn.Nothing"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.fit import Cases
+from training.cases import Cases
 from training.prepare import HELD_OUT, prepare_phantoms
 from training.store import Case, StoreError, add_array, case_folders, read_case, split_digest, split_of
 

@@ -14,7 +14,7 @@ from training.synthesise import add_synthesis
 
 @pytest.fixture
 def bundle(tmp_path: Path, store: Path) -> Path:
-    Run(load_preset("contrast_synthesis", "smoke"), store, tmp_path / "run").train()
+    Run(load_preset("enhance_gan", "smoke"), store, tmp_path / "run").train()
     export(tmp_path / "run", tmp_path / "bundle", "0.1.0")
     return tmp_path / "bundle"
 

@@ -14,7 +14,7 @@ from training.recipe import RecipeError, build, load_preset
 from training.store import ranges
 
 
-@pytest.fixture(params=["contrast_synthesis", "vessel_segmentation"])
+@pytest.fixture(params=["enhance_gan", "vessel_segmentation"])
 def trained(request: pytest.FixtureRequest, tmp_path: Path, store: Path) -> Run:
     run = Run(load_preset(request.param, "smoke"), store, tmp_path / "run")
     run.train()
@@ -65,6 +65,7 @@ def test_the_card_says_what_it_must(trained: Run, tmp_path: Path) -> None:
         "9000000-9000003",
     ):
         assert fact in card
+    assert (metadata["name"], metadata["recipe"]) == (trained.preset.bundle, trained.preset.name)
     assert metadata["data"]["train_cases"] == 2
     assert metadata["data"]["validation_cases"] == 1
 

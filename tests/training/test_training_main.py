@@ -14,7 +14,7 @@ def test_times_and_seed_ranges() -> None:
     assert list(seed_range("3:6")) == [3, 4, 5]
     for command in (["--time-budget", "40"], ["--time-budget", "forty minutes"]):
         with pytest.raises(SystemExit):
-            parser().parse_args(["fit", "contrast_synthesis", "--data", "d", "--out", "o", *command])
+            parser().parse_args(["fit", "enhance_gan", "--data", "d", "--out", "o", *command])
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -24,14 +24,14 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_refusal_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", "contrast_synthesis", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run")]) == 2
+    assert main(["fit", "enhance_gan", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith("training: there is no store at")
     assert "\n" not in said
 
 
 def test_a_whole_run_by_the_command_line(tmp_path: Path, store: Path) -> None:
-    command = ["fit", "contrast_synthesis", "--preset", "smoke", "--data", str(store), "--out", str(tmp_path / "run")]
+    command = ["fit", "enhance_gan", "--preset", "smoke", "--data", str(store), "--out", str(tmp_path / "run")]
     assert main([*command, "--threads", "1"]) == 0
     assert main(command) == 2
     assert main([*command, "--resume"]) == 0

@@ -27,13 +27,14 @@ class AdversarialLoop(SupervisedLoop):
     def step(self, batch: Batch, step: int, progress: float) -> Figures:
         x, y = batch["x"], batch["y"]
         fake = x + self.network(x)
-        loss = vessel_weighted_l1(fake, y, batch["gain"], self.preset.synthesis)
-        figures = {"loss": loss.item()}
+        error = vessel_weighted_l1(fake, y, batch["gain"], self.preset.synthesis)
+        figures = {"loss": error.item()}
+        loss = self.preset.synthesis.weight * error
         if self.adversary is not None and (share := _share(self.adversary, progress)) > 0:
-            real_pair, fake_pair = (self._window(torch.cat([x, image], 1), step) for image in (y, fake))
+            shown, real, painted = (self._window(image, step) for image in (x, y, fake))
+            real_pair, fake_pair = torch.cat([shown, real], 1), torch.cat([shown, painted], 1)
             figures["judge"] = self._teach(self.adversary, real_pair, fake_pair.detach(), step, progress)
-            self.judge.requires_grad_(False)
-            fooled = hinge_generator(self.judge(fake_pair))
+            fooled = hinge_generator(self._judged(fake_pair))
             figures["fooled"] = fooled.item()
             loss = loss + share * self.adversary.weight * fooled
         self.update(self.network, self.optimiser, loss, self.preset.optimiser, step, progress)
@@ -46,13 +47,21 @@ class AdversarialLoop(SupervisedLoop):
         self.update(self.judge, self.judge_optimiser, loss, adversary.optimiser, step, progress)
         return loss.item()
 
-    def _window(self, pair: Tensor, step: int) -> Tensor:
-        """A smaller patch for the discriminator, at a place that wanders from step to step."""
+    def _judged(self, pair: Tensor) -> Tensor:
+        """Logits for the generator, past the wrapper: the discriminator learns nothing here that is to be shared."""
+        self.judge.requires_grad_(False)
+        with self.fabric.autocast():
+            logits: Tensor = self.judge.module(pair)
+        return logits.float()
+
+    def _window(self, image: Tensor, step: int) -> Tensor:
+        """A smaller patch of a few slices for the discriminator, at a place that wanders from step to step."""
         assert self.adversary is not None  # noqa: S101 - for the type checker
-        rows, columns = pair.shape[-2:]
-        size = min(self.adversary.size, rows, columns)
+        count, rows, columns = image.shape[-3:]
+        depth, size = min(self.adversary.slices, count), min(self.adversary.size, rows, columns)
         row, column = (step * 37) % (rows - size + 1), (step * 61) % (columns - size + 1)
-        return pair[..., row : row + size, column : column + size]
+        first = (step * 17) % (count - depth + 1)
+        return image[..., first : first + depth, row : row + size, column : column + size]
 
     def predict(self, x: Tensor) -> Tensor:
         """The Syn-CECT of one unbatched stack, network units."""

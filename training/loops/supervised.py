@@ -19,7 +19,7 @@ Figures = dict[str, float]
 
 
 def learning_rate(settings: Optimiser, step: int, progress: float) -> float:
-    """Linear warm-up, then one cosine from ``lr`` to ``lr * floor`` over the run (no restarts).
+    """Linear warm-up, and a cosine from ``lr`` to ``lr * floor``: once over the run, or to and fro with a period.
 
     Args:
         settings: the optimiser's.
@@ -27,7 +27,8 @@ def learning_rate(settings: Optimiser, step: int, progress: float) -> float:
         progress: part of the run that is over, 0 to 1.
     """
     warm = min(1.0, (step + 1) / (settings.warmup + 1))
-    cosine = 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+    turn = min(progress, 1.0) if settings.period is None else (step // settings.epoch) / settings.period
+    cosine = 0.5 * (1.0 + math.cos(math.pi * turn))
     return settings.lr * warm * (settings.floor + (1.0 - settings.floor) * cosine)
 
 
@@ -87,7 +88,8 @@ class SupervisedLoop:
             group["lr"] = learning_rate(settings, step, progress)
         optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(network, optimiser, max_norm=settings.clip)
+        if settings.clip is not None:
+            self.fabric.clip_gradients(network, optimiser, max_norm=settings.clip)
         optimiser.step()
 
     @torch.no_grad()
