@@ -1,8 +1,8 @@
 """``python -m benchmarks.realism``: phantoms beside published morphometry and, where at hand, real scans.
 
 Trees are measured in the space of the HiPaS paper (334/512 x 334/512 x 1 mm). Real scans are taken from the folder that
-the environment variable ``PULMOMAP_REAL_DATA`` names. Results: tables on the terminal and
-``benchmarks/out/realism.json``.
+the environment variable ``PULMOMAP_REAL_DATA`` names (series, and NIfTI under ``volumes``). Results:
+tables on the terminal and ``benchmarks/out/realism.json``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 from highdicom import Volume
 from rich.console import Console
@@ -26,6 +27,7 @@ from benchmarks.texture import edge, lung_blocks, noise, separability
 ROOT = Path(__file__).resolve().parents[1]
 NORMALISED = (334 / 512, 334 / 512, 1.0)
 REAL = ("lidc-0314-ncct", "lidc-0001-cect")
+REAL_NIFTI = ("lidc-0002-ncct",)
 
 # Row -> what was measured -> published mean and standard deviation. Sources in docs/phantom.md.
 PUBLISHED = {
@@ -96,6 +98,18 @@ def real_scans() -> Iterator[tuple[str, Volume, Volume]]:
         for series in select(index_folder(Path(root or "") / name), rules).selected:
             volume = to_grid(read_volume(series), (1.0, 1.0, 1.0))
             yield name, volume, lung_mask(volume).mask
+    for name in REAL_NIFTI:
+        path = Path(root or "") / "volumes" / f"{name}.nii.gz"
+        if root and path.is_file():
+            volume = to_grid(read_nifti(path), (1.0, 1.0, 1.0))
+            yield name, volume, lung_mask(volume).mask
+
+
+def read_nifti(path: Path) -> Volume:
+    """A CT as NIfTI (RAS), as a volume of float32 HU in the patient's frame (LPS)."""
+    image = nibabel.load(path)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
+    return Volume(np.asarray(image.dataobj, dtype=np.float32), affine, coordinate_system="PATIENT")
 
 
 def texture_of(scans: Iterator[tuple[str, Volume, Volume]]) -> tuple[dict[str, dict[str, float]], list[Any]]:
@@ -116,14 +130,19 @@ def texture_of(scans: Iterator[tuple[str, Volume, Volume]]) -> tuple[dict[str, d
     return figures, blocks
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(prog="python -m benchmarks.realism", description=__doc__)
+    result.add_argument("--first", type=int, default=101, help="first seed (default %(default)s)")
+    result.add_argument("--count", type=int, default=20, help="phantoms for the trees (default %(default)s)")
+    result.add_argument("--scans", type=int, default=6, help="phantoms for the texture (default %(default)s)")
+    result.add_argument("--processes", type=int, default=2)
+    return result
+
+
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.realism", description=__doc__)
-    parser.add_argument("--first", type=int, default=101, help="first seed (default %(default)s)")
-    parser.add_argument("--count", type=int, default=20, help="phantoms for the trees (default %(default)s)")
-    parser.add_argument("--scans", type=int, default=6, help="phantoms for the texture (default %(default)s)")
-    parser.add_argument("--processes", type=int, default=2)
-    args = parser.parse_args()
+    args = parser().parse_args()
     seeds = list(range(args.first, args.first + args.count))
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
         measured = list(pool.map(trees_of, seeds))

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,8 @@ def test_command_is_understood(line: str) -> None:
         from app.__main__ import parse_arguments
 
         parse_arguments(arguments)
+    elif module.startswith("benchmarks."):
+        import_module(module).parser().parse_args(arguments)
     else:
         assert module == "training", line
         from training.__main__ import parser
