@@ -1,62 +1,71 @@
-"""The figures of an evaluation: plain arrays in, numbers out."""
+"""The figures of an evaluation, one row a method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from highdicom import Volume
 from numpy.typing import NDArray
 
-PSNR_RANGE = 2000.0  # HU
+from pulmomap.metrics.image import psnr
+from pulmomap.metrics.similarity import ms_ssim
+from pulmomap.metrics.vessel import vessel_table
 
 Mask = NDArray[np.bool_]
 Figures = dict[str, float]
 
 
-def image_figures(image: NDArray[np.number], cect: NDArray[np.number], vessels: Mask) -> Figures:
+def image_figures(image: NDArray[np.number], cect: NDArray[np.number], vessels: Mask, lungs: Mask) -> Figures:
     """How far an image is from the CECT.
 
     Args:
         image, cect: HU, one shape.
         vessels: PA and PV.
+        lungs: inside the lungs.
 
     Returns:
-        ``psnr`` dB (R = 2000 HU); ``vessel_mae`` and ``other_mae`` HU, in and outside PA and PV.
+        ``psnr`` dB (R = 2000 HU), everywhere, in the vessels and in the lungs; ``ms_ssim`` (volumetric);
+        ``vessel_mae`` and ``other_mae`` HU, in and outside PA and PV.
     """
     error = np.abs(image.astype(np.float32) - cect.astype(np.float32))
-    square = float(np.mean(np.square(error, dtype=np.float64)))
     return {
-        "psnr": float(10 * np.log10(PSNR_RANGE**2 / max(square, 1e-9))),
+        "psnr": psnr(image, cect).value,
+        "lungs_psnr": psnr(image, cect, lungs).value,
+        "vessel_psnr": psnr(image, cect, vessels).value,
+        "ms_ssim": ms_ssim(image, cect).outcome.value,
         "vessel_mae": float(error[vessels].mean()),
         "other_mae": float(error[~vessels].mean()),
     }
 
 
-def label_figures(found: NDArray[np.uint8], truth: NDArray[np.uint8], lungs: Mask) -> Figures:
-    """How well arteries and veins were found.
+def label_figures(found: Volume, truth: Volume, lungs: Volume) -> Figures:
+    """How well arteries and veins were found; definitions in :mod:`pulmomap.metrics.vessel`.
 
     Args:
-        found, truth: 0 background, 1 PA, 2 PV.
-        lungs: inside the lungs.
+        found, truth: 0 background, 1 PA, 2 PV, on one grid.
+        lungs: mask of both lungs.
 
     Returns:
-        Dice of PA and PV, everywhere and inside the lungs; ``sensitivity``, the share of true vessel voxels found as
-        either; ``swapped``, the share of those found that got the wrong name.
+        Of PA and PV each: Dice everywhere and in the lungs, share of the centre lines found, share of the branches
+        found, HD95 mm; ``sensitivity``, the share of true vessel voxels found as either; ``mcs``, artery/vein
+        misclassification (0 to 0.5).
     """
+    scores = vessel_table(found, truth, lungs)
     figures: Figures = {}
-    for name, label in (("pa", 1), ("pv", 2)):
-        figures[f"dice_{name}"] = dice(found == label, truth == label)
-        figures[f"dice_{name}_lungs"] = dice((found == label) & lungs, (truth == label) & lungs)
-    both = (found > 0) & (truth > 0)
-    figures["sensitivity"] = float(both.sum() / max(int((truth > 0).sum()), 1))
-    figures["swapped"] = float((found != truth)[both].mean()) if both.any() else float("nan")
+    for name, vessel in (("pa", scores.artery), ("pv", scores.vein)):
+        figures |= {
+            f"dice_{name}": vessel.dice.value,
+            f"dice_{name}_lungs": vessel.dice_lung.value,
+            f"length_{name}": vessel.tree.length_detected.value,
+            f"branches_{name}": vessel.tree.branches_detected.value,
+            f"hd95_{name}": vessel.hd95.value,
+        }
+    true = np.asarray(truth.array) > 0
+    figures["sensitivity"] = float((np.asarray(found.array)[true] > 0).mean()) if true.any() else float("nan")
+    figures["mcs"] = scores.misclassification.value
     return figures
-
-
-def dice(found: Mask, truth: Mask) -> float:
-    """Dice overlap; not a number when both are empty, so that nothing found of nothing does not count as perfect."""
-    total = int(found.sum()) + int(truth.sum())
-    return 2.0 * int((found & truth).sum()) / total if total else float("nan")
 
 
 def mean_figures(patients: Iterable[Mapping[str, float]]) -> Figures:
@@ -75,5 +84,15 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def comparison_table(compared: Mapping[str, Mapping[str, Any]]) -> str:
+    """A Markdown table of paired comparisons, one row a figure."""
+    lines = ["| figure | difference | 95 % interval | test | p (Holm) | n |", "|---" * 6 + "|"]
+    for key, row in compared.items():
+        low, high = (_cell(key, value) for value in row["interval"])
+        difference = _cell(key, row["difference"])
+        lines.append(f"| {key} | {difference} | {low} to {high} | {row['test']} | {row['p']:.3g} | {row['n']} |")
+    return "\n".join(lines)
+
+
 def _cell(key: str, value: float) -> str:
-    return f"{value:.1f}" if key.endswith(("psnr", "mae")) else f"{value:.3f}"
+    return f"{value:.1f}" if "hd95" in key or key.endswith(("psnr", "mae")) else f"{value:.3f}"
