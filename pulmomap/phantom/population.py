@@ -96,7 +96,7 @@ def draw_patient(rng: np.random.Generator, arms_up: bool) -> Patient:
     average = 176.0 if male else 163.0
     height = float(np.clip(rng.normal(average, 6.8), average - 20.0, average + 20.0))
     # A woman's chest is nearly as large as a man's, though she is shorter.
-    scale = (1.0 if male else 0.98) * (height / average) ** 0.7 * float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1))
+    scale = (1.0 if male else 0.945) * (height / average) ** 0.7 * float(np.clip(rng.normal(1.0, 0.04), 0.9, 1.1))
     breath = float(rng.uniform(-12.0, 12.0))
     return Patient(
         male=male,
