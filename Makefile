@@ -20,7 +20,7 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 
 demo: $(STAMP)   ## draw a phantom patient, run the app on it, say where the report is
-	$(BIN)/python -m training phantom --seed $(SEED) --out demo/phantom
+	$(BIN)/python -m training phantom --seed $(SEED) --out demo/phantom --no-breathing
 	rm -rf demo/study && mkdir -p demo/study && cp -r demo/phantom/ncct demo/phantom/seg demo/study/
 	$(BIN)/python -m app -i demo/study -o demo/out -m models
 	@echo "Report: $$(ls -d demo/out/*/report.html)"

@@ -39,6 +39,7 @@ def case_folder(given: Path | None, work: Path) -> tuple[Path, str]:
     if real and (Path(real) / "lidc-0314-ncct").is_dir():
         return Path(real) / "lidc-0314-ncct", "LIDC-IDRI-0314 (275 slices of 512x512)"
     command = [sys.executable, "-m", "training", "phantom", "--seed", "1", "--out", str(work / "phantom")]
+    command.append("--no-breathing")
     subprocess.run(command, cwd=ROOT, check=True)
     return work / "phantom" / "ncct", "phantom, seed 1"
 

@@ -55,6 +55,7 @@ def run_app(study: Path, out: Path, *options: str, **environment: str) -> AppRun
 
 def draw_phantom(out: Path, *options: str) -> Path:
     """Draw a phantom patient by the product's own command."""
-    command = [sys.executable, "-m", "training", "phantom", "--seed", str(PHANTOM_SEED), "--out", str(out), *options]
+    command = [sys.executable, "-m", "training", "phantom", "--seed", str(PHANTOM_SEED), "--out", str(out)]
+    command += ["--no-breathing", *options]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     return out
