@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.tiny_preset import tiny_preset
 from training.prepare import crop_centres
 from training.recipe import Preset
 from training.store import Case, split_of, write_case
@@ -63,39 +64,7 @@ def store(tmp_path: Path, make_case: Callable[[str, int], Case]) -> Path:
     return tmp_path / "store"
 
 
-NETWORKS = {
-    "synthesis": {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 3, "kernel_size": 3, "padding": 1},
-    "segmentation": {
-        "_target_": "torch.nn.Conv3d",
-        "in_channels": 2,
-        "out_channels": 3,
-        "kernel_size": 3,
-        "padding": 1,
-    },
-}
-
-
 @pytest.fixture(params=["synthesis", "segmentation"])
 def preset(request: pytest.FixtureRequest) -> Preset:
     """A preset of each task with a one-layer network (and a one-layer adversary)."""
     return tiny_preset(request.param)
-
-
-def tiny_preset(task: str) -> Preset:
-    judge = {"_target_": "torch.nn.Conv2d", "in_channels": 6, "out_channels": 1, "kernel_size": 4, "stride": 2}
-    adversary = {"network": judge, "start": 0.3, "ramp": 0.5, "size": 8} if task == "synthesis" else None
-    return Preset.model_validate(
-        {
-            "task": task,
-            "name": "tiny",
-            "bundle": "tiny",
-            "description": "a test",
-            "network": NETWORKS[task],
-            "crop": {"size": (3, 16, 16) if task == "synthesis" else (16, 16, 16), "aimed": 1.0},
-            "batch": 2,
-            "steps": 6,
-            "precision": "32-true",
-            "adversary": adversary,
-            "validation_crops": 2,
-        }
-    )

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_preset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.training.tiny_preset import tiny_preset
 from training.augment import degrade, draw_affine, warp
 from training.data import coarser, read_patch, segmentation_crop, synthesis_crop, training_batch, validation_crops
 from training.recipe import Augmentation, Preset

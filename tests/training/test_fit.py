@@ -87,7 +87,7 @@ def test_a_stop_signal_leaves_a_checkpoint(tmp_path: Path, store: Path, preset: 
 
 
 def test_the_adversary_waits_for_its_start(tmp_path: Path, store: Path) -> None:
-    from conftest import tiny_preset
+    from tests.training.tiny_preset import tiny_preset
 
     Run(tiny_preset("synthesis"), store, tmp_path / "run").train()  # six steps, adversary from 0.3
     judged = ["judge" in line for _, line in sorted(losses(tmp_path / "run").items())]

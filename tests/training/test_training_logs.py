@@ -10,11 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import tiny_preset
 from PIL import Image
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.training.tiny_preset import tiny_preset
 from training.display import Display
 from training.fit import Run
 from training.logs import Journal, Record, TensorBoard, open_logs
