@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,15 +108,20 @@ def orthanc_environment(site: Site) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(site: Site) -> Iterator[Site]:
+def running(site: Site, environment: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Start Orthanc and nginx, stop both at the end.
+
+    Args:
+        site: as prepared.
+        environment: for Orthanc's configuration, over what the site says.
 
     Raises:
         ProgramError: one of them is missing or does not start.
     """
     orthanc = [find_program("Orthanc", "orthanc"), str(site.folder / "orthanc")]
+    settings = {**orthanc_environment(site), **(environment or {})}
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(Program("orthanc", orthanc, site.folder, orthanc_environment(site)))
+        first = stack.enter_context(Program("orthanc", orthanc, site.folder, settings))
         first.wait_until(lambda: listens(site.rest_port) and listens(site.dicom_port), "answer", 30)
         second = stack.enter_context(Program("nginx", nginx_command(site), site.folder, {}))
         second.wait_until(lambda: listens(site.web_port), "answer", 30)

@@ -3,6 +3,8 @@ window.config = {
   routerBasename: '/',
   extensions: [],
   modes: [],
+  // no guided tour over somebody's images
+  customizationService: [{ 'ohif.tours': { $set: [] } }],
   showStudyList: true,
   maxNumberOfWebWorkers: 3,
   showWarningMessageForCrossOrigin: false,
@@ -12,7 +14,7 @@ window.config = {
   groupEnabledModesFirst: true,
   allowMultiSelectExport: false,
   showErrorDetails: 'production',
-  investigationalUseDialog: { option: 'always' },
+  investigationalUseDialog: { option: 'configure', days: 7 },
   disableConfirmationPrompts: true,
   defaultDataSourceName: 'pulmomap',
   dataSources: [
