@@ -19,7 +19,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def fill_folder(source: Path, target: Path, values: Mapping[str, str]) -> None:
-    """Write a folder's configuration files, ``*.template`` filled in and without that suffix, the others as they are."""
+    """Copy a folder's ``*.conf`` as they are and its ``*.template`` filled in, without that suffix."""
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
         if path.suffix == ".template":

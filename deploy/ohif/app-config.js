@@ -16,6 +16,7 @@ window.config = {
   showErrorDetails: 'production',
   investigationalUseDialog: { option: 'configure', days: 7 },
   disableConfirmationPrompts: true,
+  httpErrorHandler: (error) => console.warn(`request failed: ${error?.status ?? error}`),
   defaultDataSourceName: 'pulmomap',
   dataSources: [
     {
