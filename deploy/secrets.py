@@ -1,7 +1,7 @@
 """Make the secrets of one installation: ``python -m deploy.secrets FOLDER [--host NAME]``.
 
-Passwords are random. Each file has one reader, and is readable by its owner only. The certificates are self-signed, enough
-for a trial; a hospital puts its own in their place, under the same names.
+Passwords are random. Each file has one reader, and is readable by its owner only. The certificates are self-signed,
+enough for a trial; a hospital puts its own in their place, under the same names.
 """
 
 from __future__ import annotations

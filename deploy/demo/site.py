@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from deploy.demo.programs import Program, find_program, free_port, listens
 from deploy.demo.templates import fill_folder
 from deploy.secrets import PERSON, make_secrets
@@ -105,6 +107,18 @@ def orthanc_environment(site: Site) -> dict[str, str]:
         "PACS_HOST": "127.0.0.1",
         "PACS_PORT": str(site.pacs_port),
     }
+
+
+def write_gateway_settings(site: Site) -> Path:
+    """Write the gateway's settings for this site and return the file. The password stays in its own file."""
+    settings = {
+        "orthanc": {"url": site.rest, "username": "gateway", "password_file": str(site.secrets / "gateway-password")},
+        "work": {"folder": str(site.folder / "work")},
+        "health": {"port": free_port()},
+    }
+    path = site.folder / "gateway.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
 
 
 @contextlib.contextmanager

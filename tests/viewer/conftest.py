@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -96,9 +95,3 @@ def page(chromium: Any, shown: Shown) -> Iterator[Any]:
     yield page
     context.close()
     assert troubles == []
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where the screenshots of a test go, for a person to look at."""
-    return tmp_path

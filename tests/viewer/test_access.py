@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -135,7 +136,7 @@ def test_our_own_results_do_not_come_back(site: Site, tmp_path: Path) -> None:
 
 def test_several_attributes_may_be_asked_for_at_once(site: Site, tmp_path: Path) -> None:
     """The viewer's study list asks so; without the rewriting in nginx its descriptions are empty."""
-    own = {"StudyInstanceUID": f"{UID_ROOT}77", "SeriesInstanceUID": f"{UID_ROOT}78", "PatientID": "77"}
+    own: dict[str, Any] = {"StudyInstanceUID": f"{UID_ROOT}77", "SeriesInstanceUID": f"{UID_ROOT}78", "PatientID": "77"}
     images = ct_series(tmp_path, shape=(1, 8, 8), StudyDescription="Chest", edit=rename, **own)
     assert send(site, *images).returncode == 0
     query = "limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030&PatientID=77"
@@ -144,7 +145,11 @@ def test_several_attributes_may_be_asked_for_at_once(site: Site, tmp_path: Path)
 
 
 def test_logs_hold_no_patient(site: Site, tmp_path: Path) -> None:
-    secret = {"PatientName": "Hushhush^Mary", "PatientID": "ID-4711-SECRET", "PatientBirthDate": "19610203"}
+    secret: dict[str, Any] = {
+        "PatientName": "Hushhush^Mary",
+        "PatientID": "ID-4711-SECRET",
+        "PatientBirthDate": "19610203",
+    }
     assert send(site, *ct_series(tmp_path, shape=(1, 8, 8), **secret)).returncode == 0
     httpx.get(f"{site.origin}/pacs/studies?PatientName=Hushhush&PatientID=ID-4711-SECRET", auth=site.person)
     for log in site.folder.glob("*.log"):

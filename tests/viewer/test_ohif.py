@@ -70,9 +70,9 @@ def red(rgb: Pixels) -> npt.NDArray[np.bool_]:
     return np.asarray(rgb[..., 0] > rgb[..., 2] + 25)
 
 
-def busiest_slice(run_folder: Path) -> tuple[str, dict[str, npt.NDArray[np.float64]]]:
-    """The SOP instance of the source slice with most of the rarer vessel, and each vessel's voxel centres there, LPS mm."""
-    seg = segread(run_folder / "vessels.seg.dcm")
+def busiest_slice(results: Path) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
+    """The height of the slice with most of the rarer vessel, and each vessel's voxel centres there, LPS mm."""
+    seg = segread(results / "vessels.seg.dcm")
     volume = seg.get_volume(combine_segments=True)
     labels = volume.array
     rarer = np.minimum((labels == 1).sum(axis=(1, 2)), (labels == 2).sum(axis=(1, 2)))
@@ -84,8 +84,7 @@ def busiest_slice(run_folder: Path) -> tuple[str, dict[str, npt.NDArray[np.float
         )
         for name, value in (("artery", 1), ("vein", 2))
     }
-    z = volume.map_indices_to_reference(np.array([[number, 0, 0]]))[0, 2]
-    return f"{z:.3f}", centres
+    return float(volume.map_indices_to_reference(np.array([[number, 0, 0]]))[0, 2]), centres
 
 
 def show_slice(page: Any, z: float) -> None:
@@ -112,17 +111,14 @@ def test_study_list_describes_the_study(page: Any, shown: Shown, tmp_path: Path)
 def test_vessels_lie_over_the_ct(page: Any, shown: Shown, tmp_path: Path) -> None:
     open_study(page, shown.address)
     page.wait_for_function("() => window.services.segmentationService.getSegmentations().length > 0")
-    sets = page.evaluate(
-        "() => window.services.displaySetService.getActiveDisplaySets().map((one) => [one.Modality, one.SeriesDescription])"
-    )
+    listed = "displaySetService.getActiveDisplaySets().map((one) => [one.Modality, one.SeriesDescription])"
+    sets = page.evaluate(f"() => window.services.{listed}")
     assert {("CT", SYNTHETIC), ("SEG", VESSELS), ("SR", MEASUREMENTS)} <= {tuple(one) for one in sets}
-    segments = page.evaluate(
-        "() => Object.values(window.services.segmentationService.getSegmentations()[0].segments).map((one) => one.label)"
-    )
-    assert segments == ["Pulmonary artery", "Pulmonary vein"]
+    segments = page.evaluate("() => window.services.segmentationService.getSegmentations()[0].segments")
+    assert [segment["label"] for segment in segments.values()] == ["Pulmonary artery", "Pulmonary vein"]
 
     z, vessels = busiest_slice(shown.run.results)
-    show_slice(page, float(z))
+    show_slice(page, z)
     screen = drawn(page, tmp_path / "vessels.png")
     artery = sample(screen, on_screen(page, vessels["artery"].tolist()))
     vein = sample(screen, on_screen(page, vessels["vein"].tolist()))
