@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from deploy.demo.programs import Program, ProgramError, find_program
 from deploy.demo.results import view_address, wait_for_results
-from deploy.demo.site import Site, new_folder, prepare, running, write_gateway_settings
+from deploy.demo.site import Site, prepare, running, write_gateway_settings
 from deploy.demo.study import draw_study
 from deploy.ohif.fetch import ViewerError, fetch_viewer
 
@@ -27,23 +29,25 @@ def main() -> int:
     parser.add_argument("--spacing", type=float, default=1.5, help="of the phantom, mm (default %(default)s)")
     parser.add_argument("--once", action="store_true", help="stop when the results are there")
     options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="pulmomap-demo-"))
     try:
-        demonstrate(options.study, options.seed, options.spacing, options.once)
+        demonstrate(folder, options.study, options.seed, options.spacing, options.once)
     except KeyboardInterrupt:
         print("\nstopped")
     except (ProgramError, ViewerError, TimeoutError, RuntimeError) as error:
         print(f"pulmomap: {error}", file=sys.stderr)
-        return 1
+        return 1  # the folder stays, for its logs
+    shutil.rmtree(folder)
     return 0
 
 
-def demonstrate(study: Path | None, seed: int, spacing: float, once: bool) -> None:
+def demonstrate(folder: Path, study: Path | None, seed: int, spacing: float, once: bool) -> None:
     """Start everything, send the study, wait for its results, say where they are, and stay until Ctrl-C."""
     if importlib.util.find_spec("gateway") is None:
         raise ProgramError("the gateway is not part of this installation; the demonstration needs it")
     storescu = find_program("storescu", "dcmtk", "/usr/bin/storescu")
     print("Fetching the viewer ...", flush=True)
-    site = Site(new_folder(), fetch_viewer())
+    site = Site(folder, fetch_viewer())
     prepare(site)
     if study is None:
         print("Drawing a phantom ...", flush=True)

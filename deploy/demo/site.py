@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,9 +88,12 @@ def nginx_command(site: Site, *options: str) -> list[str]:
     """The command that runs nginx with the site's configuration."""
     # Without -e, nginx first tries the log file of the system's own server.
     command = [find_program("nginx", "nginx-light"), "-e", "stderr", "-p", str(site.folder)]
-    if os.geteuid() == 0:  # else its workers become "nobody", who may not read the secrets
-        command += ["-g", "user root;"]
-    return [*command, "-c", str(site.folder / "nginx" / "nginx.conf"), *options]
+    return [*command, *as_ourselves(), "-c", str(site.folder / "nginx" / "nginx.conf"), *options]
+
+
+def as_ourselves() -> list[str]:
+    """Options that keep nginx's workers from becoming "nobody", who may not read the secrets, where root starts it."""
+    return ["-g", "user root;"] if os.geteuid() == 0 else []
 
 
 def orthanc_environment(site: Site) -> dict[str, str]:
@@ -140,8 +142,3 @@ def running(site: Site, environment: Mapping[str, str] | None = None) -> Iterato
         second = stack.enter_context(Program("nginx", nginx_command(site), site.folder, {}))
         second.wait_until(lambda: listens(site.web_port), "answer", 30)
         yield site
-
-
-def new_folder() -> Path:
-    """A temporary folder that only its owner may enter."""
-    return Path(tempfile.mkdtemp(prefix="pulmomap-demo-"))
