@@ -26,15 +26,14 @@ def test_a_missing_program_is_named_with_its_package() -> None:
 
 
 def test_a_program_that_ends_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    with python(tmp_path, "print('port taken'); raise SystemExit(3)") as program:
-        with pytest.raises(ProgramError, match=r"made ended with 3; its log .*port taken"):
-            program.wait_until(lambda: False, "answer", 30)
+    ended = pytest.raises(ProgramError, match=r"made ended with 3; its log .*port taken")
+    with python(tmp_path, "print('port taken'); raise SystemExit(3)") as program, ended:
+        program.wait_until(lambda: False, "answer", 30)
 
 
 def test_a_program_that_never_answers_is_reported(tmp_path: Path) -> None:
-    with python(tmp_path, "import time; time.sleep(60)") as program:
-        with pytest.raises(ProgramError, match="no answer"):
-            program.wait_until(lambda: False, "answer", 0.5)
+    with python(tmp_path, "import time; time.sleep(60)") as program, pytest.raises(ProgramError, match="no answer"):
+        program.wait_until(lambda: False, "answer", 0.5)
 
 
 def test_leaving_stops_a_stubborn_program(tmp_path: Path) -> None:
