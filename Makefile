@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo pacs-demo test test-slow lint format bench clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -24,6 +24,9 @@ demo: $(STAMP)   ## draw a phantom patient, run the app on it, say where the rep
 	rm -rf demo/study && mkdir -p demo/study && cp -r demo/phantom/ncct demo/phantom/seg demo/study/
 	$(BIN)/python -m app -i demo/study -o demo/out -m models
 	@echo "Report: $$(ls -d demo/out/*/report.html)"
+
+pacs-demo: $(STAMP)  ## Orthanc, gateway and viewer on loopback: send a phantom by DICOM, print where its vessels are
+	$(BIN)/python -m deploy.demo --seed $(SEED)
 
 test: $(STAMP)   ## the test suite (under 15 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"
