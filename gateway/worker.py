@@ -99,13 +99,14 @@ class Worker:
         log.info("worker ready", extra=facts(worker=self._ledger.worker))
         while not self._stop.asked:
             try:
-                self._round()
+                self.round()
             except Stopped:
                 break
             self._stop.idle(self._settings.discovery.poll_s)
         log.info("worker stopped", extra=facts(worker=self._ledger.worker))
 
-    def _round(self) -> None:
+    def round(self) -> None:
+        """Look at everything that may need attention, once."""
         self._sign_of_life()
         try:
             for series in self._discovery.found():

@@ -1,0 +1,52 @@
+"""Fixtures of the gateway's tests: one Orthanc for most of them, an own one where it is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orthanc_server import ORTHANC, STORESCU, OrthancServer
+from site_kit import Site
+
+NEEDS = "install the Debian packages orthanc and dcmtk"
+
+
+@pytest.fixture(scope="session")
+def shared_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancServer]:
+    if not ORTHANC.exists() or not STORESCU.exists():
+        pytest.skip(f"Orthanc or dcmtk is not here; {NEEDS}")
+    server = OrthancServer(tmp_path_factory.mktemp("orthanc"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def orthanc(shared_orthanc: OrthancServer) -> OrthancServer:
+    """An Orthanc with nothing in it."""
+    shared_orthanc.clear()
+    return shared_orthanc
+
+
+@pytest.fixture
+def new_orthanc(
+    shared_orthanc: OrthancServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., OrthancServer]]:
+    """Makes servers of the test's own, started; arguments as :class:`OrthancServer` after the folder."""
+    made: list[OrthancServer] = []
+
+    def make(aet: str = "PULMOMAP", **options: Any) -> OrthancServer:
+        made.append(OrthancServer(tmp_path_factory.mktemp("own-orthanc"), aet, **options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop(kill=True)
+
+
+@pytest.fixture
+def site(orthanc: OrthancServer, tmp_path: Path) -> Site:
+    return Site(orthanc, tmp_path)
