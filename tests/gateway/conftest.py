@@ -20,7 +20,7 @@ def shared_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc
     server = OrthancServer(tmp_path_factory.mktemp("orthanc"))
     server.start()
     yield server
-    server.stop()
+    server.stop(kill=True)
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from dicom_factory import UID_ROOT, ct_series
 from pydicom import Dataset
 
 
-def made_series(
-    folder: Path, number: int = 0, slices: int = 32, study: int | None = None, **options: Any
-) -> list[Path]:
-    """Write an eligible series of 8 x 10 pixels; another number is another patient, study and series."""
+def made_series(folder: Path, number: int = 0, slices: int = 6, study: int | None = None, **options: Any) -> list[Path]:
+    """Write an eligible series of slices of 8 x 10 pixels; another number is another patient, study and series."""
     study = number if study is None else study
 
     def identify(index: int, dataset: Dataset) -> None:

@@ -37,6 +37,8 @@ class Site:
         self.starts_file = folder / "starts"
         self.behaviour_file = folder / "behaviour.json"
         self.behave()
+        self.app_config = folder / "app.yaml"
+        self.app_config.write_text("selection:\n  min_slices: 5\n")  # six slices make the point as well as sixty
         self.settings: dict[str, Any] = {
             "orthanc": {"url": orthanc.url, "patience_s": 20},
             "app": {
@@ -50,6 +52,7 @@ class Site:
                     "--behaviour",
                     str(self.behaviour_file),
                 ],
+                "config": str(self.app_config),
                 "stop_grace_s": 10,
             },
             "work": {"folder": str(self.work), "reserve_mib": 0},
@@ -110,3 +113,8 @@ class LocalWorker:
 
     def close(self) -> None:
         self.workplace.close()
+
+
+def results_at(server: OrthancServer) -> int:
+    """How many instances a server holds that say that we made them."""
+    return sum(sum(counts) for counts in server.own().values())
