@@ -10,11 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
-from typing_extensions import Self
 
 from gateway.sections import OrthancSettings
 
@@ -66,12 +64,8 @@ class Orthanc:
         self._patience, self._wait, self._metadata = settings.patience_s, wait, settings.metadata
         self.reachable = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connections."""
         self._http.close()
 
     def get(self, route: str, **params: Any) -> Any:

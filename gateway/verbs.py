@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 from gateway.health import Health, serve
 from gateway.ledger import Ledger
@@ -26,10 +27,10 @@ def perform(arguments: argparse.Namespace) -> int:
     """Do what the command line asks for; every fault is one sentence on standard error."""
     try:
         settings = load_settings(arguments.config)
-        set_up(settings.logging.level)
         if arguments.verb == "run":
+            set_up(settings.logging.level)
             return run(settings)
-        with Orthanc(settings.orthanc.model_copy(update={"patience_s": 0.0})) as orthanc:
+        with closing(Orthanc(settings.orthanc.model_copy(update={"patience_s": 0.0}))) as orthanc:
             if arguments.verb == "check":
                 return check(settings, orthanc)
             if arguments.verb == "resubmit":
@@ -48,7 +49,7 @@ def run(settings: Settings) -> int:
     rules = selection_rules(settings.app)
     stop = Stop(settings.app.stop_grace_s)
     health = Health()
-    with Orthanc(settings.orthanc, stop.wait) as orthanc:
+    with closing(Orthanc(settings.orthanc, stop.wait)) as orthanc:
         found = obstacles(orthanc, settings)
         if found:
             return _say("; ".join(found), USAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,5 +49,21 @@ def new_orthanc(
 
 
 @pytest.fixture
-def site(orthanc: OrthancServer, tmp_path: Path) -> Site:
-    return Site(orthanc, tmp_path)
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode
+    if mounted != 0:
+        pytest.skip("a small disk can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def site(orthanc: OrthancServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    if "small_disk" in request.fixturenames:
+        request.getfixturevalue("small_disk")  # so that it is unmounted after the workers have left it
+    made = Site(orthanc, tmp_path)
+    yield made
+    made.close()

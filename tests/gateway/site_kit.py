@@ -36,6 +36,7 @@ class Site:
         self.work = folder / "work"
         self.starts_file = folder / "starts"
         self.behaviour_file = folder / "behaviour.json"
+        self._workers: list[LocalWorker] = []
         self.behave()
         self.app_config = folder / "app.yaml"
         self.app_config.write_text("selection:\n  min_slices: 5\n")  # six slices make the point as well as sixty
@@ -79,7 +80,13 @@ class Site:
 
     def worker(self) -> LocalWorker:
         """A worker inside this process, to be driven round by round."""
-        return LocalWorker(Settings(**self.settings))
+        self._workers.append(LocalWorker(Settings(**self.settings)))
+        return self._workers[-1]
+
+    def close(self) -> None:
+        """Let every worker of this process go."""
+        while self._workers:
+            self._workers.pop().close()
 
     def start_worker(self, log: Path, verb: str = "run") -> subprocess.Popen[bytes]:
         """A worker process of its own."""
@@ -113,6 +120,7 @@ class LocalWorker:
 
     def close(self) -> None:
         self.workplace.close()
+        self.orthanc.close()
 
 
 def results_at(server: OrthancServer) -> int:

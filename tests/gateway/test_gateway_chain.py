@@ -26,5 +26,5 @@ def test_series_sent_by_dicom_is_processed_once(site: Site, tmp_path: Path) -> N
         worker.round()
     assert len(site.starts()) == 1
     assert site.orthanc.own() == ONE
-    worker.close()
+    site.close()
     assert list(site.work.iterdir()) == []
