@@ -11,6 +11,7 @@ from gateway.faults import Fault, JobError
 from gateway.forwarding import forward
 from gateway.health import Health
 from gateway.ledger import Claim
+from gateway.logs import relay
 from gateway.orthanc import Orthanc, Wait
 from gateway.process import run_app
 from gateway.record import State
@@ -62,8 +63,11 @@ class JobRunner:
             source.mkdir()
             with self._timed("pull"):
                 pull(self.orthanc, series, source, self.settings.limits, keep)
-            with self._timed("app"):
-                code = run_app(self.settings.app, source, output, keep, folder / "stdout")
+            try:
+                with self._timed("app"):
+                    code = run_app(self.settings.app, source, output, keep, folder / "said")
+            finally:
+                relay(folder / "said")
             study_uid = self._study_uid(series)
             results = check_results(output, code, claim.record.key, study_uid, series.uid)
             self._check_extent(claim, series)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
+from pathlib import Path
 from typing import Any
+
+log = logging.getLogger("gateway.app")
 
 
 class JsonLines(logging.Formatter):
@@ -29,7 +33,8 @@ def set_up(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("httpx", "httpcore", "pydicom", "asyncio"):  # they quote addresses and values
+    logging.captureWarnings(True)
+    for name in ("httpx", "httpcore", "pydicom", "py.warnings"):  # they quote addresses and values
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -38,9 +43,35 @@ def short(orthanc_id: str) -> str:
     return orthanc_id[:8]
 
 
+def relay(output: Path) -> None:
+    """Pass on what a program wrote, as far as it is log lines of our kind: those are free of identifiers.
+
+    Anything else (a library's warning, a crash of an interpreter) may quote a header and is only counted.
+    """
+    if not output.exists():
+        return
+    dropped = 0
+    with output.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            if _is_log_line(line):
+                sys.stderr.write(line)
+            else:
+                dropped += bool(line.strip())
+    if dropped:
+        log.info("the app wrote %d lines that are no log lines; they are not repeated here", dropped)
+
+
 def facts(**values: Any) -> dict[str, Any]:
     """Structured facts of a log line: ``log.info("...", extra=facts(series=...))``."""
     return {"facts": values}
+
+
+def _is_log_line(line: str) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"time", "level", "message"} <= found.keys()
 
 
 def _where(error: Any) -> str:

@@ -27,16 +27,16 @@ def run_app(
     source: Path,
     results: Path,
     keep: Callable[[], None],
-    log: Path,
+    output: Path,
 ) -> int:
-    """Run the app on a folder and return its exit code. Its log lines go to standard error beside the gateway's.
+    """Run the app on a folder and return its exit code.
 
     Args:
         settings: the command and its time limit.
         source: folder with the DICOM files.
         results: folder for the results.
         keep: called several times a second; what it raises ends the app.
-        log: file for what the app writes to standard output.
+        output: file for what the app writes to standard output and standard error.
 
     Raises:
         JobError: APP_NOT_FOUND or APP_TIMEOUT.
@@ -45,13 +45,14 @@ def run_app(
     command = fill_in(settings, source, results)
     deadline = time.monotonic() + settings.timeout_s
     try:
-        with log.open("wb") as stream:
+        with output.open("wb") as stream:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=_environment(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
+                stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )

@@ -67,3 +67,11 @@ def site(orthanc: OrthancServer, tmp_path: Path, request: pytest.FixtureRequest)
     made = Site(orthanc, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def pacs(orthanc: OrthancServer, new_orthanc: Callable[..., OrthancServer]) -> OrthancServer:
+    """A PACS that knows the gateway's Orthanc ("spool") and is known to it ("pacs")."""
+    server = new_orthanc("PACS", DicomModalities={"spool": [orthanc.aet, "127.0.0.1", orthanc.dicom_port]})
+    orthanc.know("pacs", "PACS", server.dicom_port)
+    return server

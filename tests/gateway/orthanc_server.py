@@ -98,6 +98,10 @@ class OrthancServer:
                 self.http.delete(f"/modalities/{name}")
         self.http.delete("/changes")
 
+    def know(self, name: str, aet: str, port: int) -> None:
+        """Make a DICOM node on loopback known under a name."""
+        self.http.put(f"/modalities/{name}", json=[aet, "127.0.0.1", port]).raise_for_status()
+
     def get(self, route: str) -> Any:
         answer = self.http.get(route)
         answer.raise_for_status()

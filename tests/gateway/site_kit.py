@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from orthanc_server import OrthancServer
 
@@ -121,6 +123,15 @@ class LocalWorker:
     def close(self) -> None:
         self.workplace.close()
         self.orthanc.close()
+
+
+def assert_gone(pid: int) -> None:
+    """A killed process is gone once its parent, or the system, has taken note."""
+    for _ in range(200):
+        if not psutil.pid_exists(pid):
+            return
+        time.sleep(0.05)
+    assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def results_at(server: OrthancServer) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +11,6 @@ from made_series import made_series
 from orthanc_server import DCMQRSCP, OrthancServer, free_port
 from pydicom import dcmread
 from site_kit import Site, results_at
-
-MakeOrthanc = Callable[..., OrthancServer]
-
-
-def point_at(source: OrthancServer, name: str, aet: str, port: int) -> None:
-    source.http.put(f"/modalities/{name}", json=[aet, "127.0.0.1", port]).raise_for_status()
-
-
-@pytest.fixture
-def pacs(orthanc: OrthancServer, new_orthanc: MakeOrthanc) -> OrthancServer:
-    """A PACS that knows the gateway's Orthanc and is known to it."""
-    modalities = {"spool": [orthanc.aet, "127.0.0.1", orthanc.dicom_port]}
-    server = new_orthanc("PACS", DicomModalities=modalities)
-    point_at(orthanc, "pacs", "PACS", server.dicom_port)
-    return server
 
 
 @pytest.fixture
@@ -42,7 +27,7 @@ def dcmqrscp(orthanc: OrthancServer, tmp_path: Path) -> Iterator[Path]:
         f"AETable BEGIN\nSTRICT {storage} RW (200, 1024mb) ANY\nAETable END\n"
     )
     server = subprocess.Popen([str(DCMQRSCP), "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    point_at(orthanc, "strict", "STRICT", port)
+    orthanc.know("strict", "STRICT", port)
     yield storage
     server.terminate()
     server.wait(10)
@@ -90,7 +75,7 @@ def test_target_that_is_down_for_a_while(site: Site, pacs: OrthancServer, tmp_pa
 
 
 def test_one_target_down_does_not_hold_up_another(site: Site, pacs: OrthancServer, tmp_path: Path) -> None:
-    point_at(site.orthanc, "dark", "DARK", free_port())
+    site.orthanc.know("dark", "DARK", free_port())
     site.settings["targets"] = [{"name": "dark"}, {"name": "pacs"}]
     site.settings["forwarding"] = {"attempts": 2, "first_s": 0.1, "longest_s": 0.1}
     name = site.orthanc.post(made_series(tmp_path / "ct"))
