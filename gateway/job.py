@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from gateway.faults import Fault, JobError
 from gateway.forwarding import forward
 from gateway.health import Health
 from gateway.ledger import Claim
-from gateway.logs import relay
+from gateway.logs import facts, relay
 from gateway.orthanc import Orthanc, Wait
 from gateway.process import run_app
 from gateway.record import State
@@ -19,6 +20,8 @@ from gateway.results import check_results, store, stored_instances, withdraw
 from gateway.settings import Settings
 from gateway.spool import SpooledSeries, find_series, key_of
 from gateway.workspace import Workplace, pull
+
+log = logging.getLogger("gateway.job")
 
 
 class Regrown(Exception):
@@ -74,6 +77,8 @@ class JobRunner:
             claim.update(claim.record.planning(results.series))
             with self._timed("store"):
                 store(self.orthanc, results, keep)
+        if claim.record.superseded and self.settings.targets:
+            log.warning("results of an earlier extent of the series are replaced", extra=facts(job=claim.record.key))
         withdraw(self.orthanc, claim.record.superseded)
         claim.update(claim.record.changed(stored=True, superseded=(), attempts=0))
 

@@ -28,7 +28,6 @@ def perform(arguments: argparse.Namespace) -> int:
     try:
         settings = load_settings(arguments.config)
         if arguments.verb == "run":
-            set_up(settings.logging.level)
             return run(settings)
         with closing(Orthanc(settings.orthanc.model_copy(update={"patience_s": 0.0}))) as orthanc:
             if arguments.verb == "check":
@@ -56,6 +55,7 @@ def run(settings: Settings) -> int:
         if settings.health.port is not None:
             serve(health, settings.health.address, settings.health.port)
         workplace = Workplace(settings.work)
+        set_up(settings.logging.level)
         try:
             Worker(settings, rules, orthanc, workplace, health, stop).run()
         finally:

@@ -12,7 +12,7 @@ import threading
 import time
 
 from gateway.discovery import Discovery
-from gateway.eligibility import judge
+from gateway.eligibility import Ineligible, judge
 from gateway.faults import Fault, JobError, Stopped
 from gateway.health import Health
 from gateway.job import JobRunner, Regrown
@@ -90,6 +90,7 @@ class Worker:
         self._discovery = Discovery(orthanc, settings.discovery)
         self._runner = JobRunner(orthanc, settings, workplace, health, stop.check, stop.wait)
         self._unsettled: set[str] = set()
+        self._cramped: NoSpace | None = None
         self._rng = random.Random()  # noqa: S311  (jitter, no secret)
 
     def run(self) -> None:
@@ -108,13 +109,15 @@ class Worker:
     def round(self) -> None:
         """Look at everything that may need attention, once."""
         self._sign_of_life()
+        if self._cramped is not None and self._workplace.free_bytes() >= self._cramped.need:
+            self._cramped = None
         try:
             for series in self._discovery.found():
                 if self._stop.asked:
                     return
                 self._sign_of_life()
                 self._safely_handle(series)
-            self._health.trouble = "" if self._workplace.free_bytes() > 0 else "the work folder's disk is full"
+            self._health.trouble = str(self._cramped or "")
         except (OrthancAway, OrthancRefused) as error:
             self._health.trouble = str(error)
             self._discovery.look_at_all()
@@ -134,7 +137,10 @@ class Worker:
         except (Conflict, ClaimLost):
             log.info("another worker has this job", extra=facts(series=short(series)))
             settled = False
-        except (ForeignRecord, OrthancRefused, NoSpace) as error:
+        except NoSpace as error:
+            settled, self._cramped = False, error
+            log.error("%s", error, extra=facts(series=short(series)))
+        except (ForeignRecord, OrthancRefused) as error:
             log.error("%s", error, extra=facts(series=short(series)))
             settled = isinstance(error, ForeignRecord)
         except Exception:
@@ -173,12 +179,7 @@ class Worker:
                 return False
             verdict = judge(self._orthanc, series, self._settings.limits, self._rules)
             if verdict is not None:
-                withdraw(self._orthanc, record.regrown(record.key).superseded)
-                refused = record.changed(
-                    state=State.REFUSED, code=verdict.code, detail=verdict.detail, results=(), superseded=(), worker=""
-                )
-                self._ledger.write(series.id, refused, entry.etag)
-                self._ended("refused", refused, series)
+                self._refuse(series, record, entry, verdict)
                 return True
             self._workplace.check_space(bytes_of(self._orthanc, series.id))
         worn_out = record.state is State.RUNNING and record.attempts >= self._settings.processing.attempts
@@ -188,6 +189,15 @@ class Worker:
             self._ended("dead", claim.record, series)
             return True
         return self._run(claim, series)
+
+    def _refuse(self, series: SpooledSeries, record: JobRecord, entry: Entry, verdict: Ineligible) -> None:
+        """Record why a series is not processed. What cannot be judged is for a person to look at: a dead letter."""
+        state = State.DEAD if verdict.code == Fault.TAGS_UNREADABLE.name else State.REFUSED
+        withdraw(self._orthanc, record.regrown(record.key).superseded)
+        told = {"code": verdict.code, "detail": verdict.detail}
+        refused = record.changed(state=state, results=(), superseded=(), worker="", **told)
+        self._ledger.write(series.id, refused, entry.etag)
+        self._ended(state.value, refused, series)
 
     def _run(self, claim: Claim, series: SpooledSeries) -> bool:
         log.info("job started", extra=facts(series=short(series.id), job=claim.record.key, files=len(series.instances)))
@@ -212,6 +222,7 @@ class Worker:
             self._let_go(claim, due=0.0)
             return False
         except NoSpace as error:
+            self._cramped = error
             log.error("%s", error)
             self._let_go(claim, due=time.time() + self._settings.processing.first_s)
             return False

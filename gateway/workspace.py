@@ -25,7 +25,16 @@ _PREFIX = "worker-"
 
 
 class NoSpace(Exception):
-    """The disk of the work folder is too full. Nothing is wrong with the job."""
+    """The disk of the work folder is too full. Nothing is wrong with the job.
+
+    Args:
+        sentence: what is missing where.
+        need: free bytes beyond the reserve with which it would go on.
+    """
+
+    def __init__(self, sentence: str, need: int) -> None:
+        super().__init__(sentence)
+        self.need = need
 
 
 class Workplace:
@@ -41,10 +50,11 @@ class Workplace:
     def __init__(self, settings: WorkSettings) -> None:
         self._settings = settings
         settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _clear_dead(settings.folder)
-        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=settings.folder))
-        self._lock = os.open(self.folder, os.O_RDONLY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with _locked(settings.folder):  # or a worker that starts beside this one takes the new folder for a dead one's
+            _clear_dead(settings.folder)
+            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=settings.folder))
+            self._lock = os.open(self.folder, os.O_RDONLY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def close(self) -> None:
         """Remove the folder."""
@@ -64,7 +74,8 @@ class Workplace:
         need, free = int(size * self._settings.space_factor), self.free_bytes()
         if free < need:
             raise NoSpace(
-                f"{self._settings.folder} needs {need // _MIB} MiB beside its reserve and has {max(free, 0) // _MIB}"
+                f"{self._settings.folder} needs {need // _MIB} MiB beside its reserve and has {max(free, 0) // _MIB}",
+                need,
             )
 
     @contextmanager
@@ -79,7 +90,7 @@ class Workplace:
             yield folder
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoSpace(f"the disk of {self._settings.folder} filled up") from None
+                raise NoSpace(f"the disk of {self._settings.folder} filled up", 1) from None
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -125,6 +136,16 @@ def _companions(orthanc: Orthanc, series: SpooledSeries, limits: LimitSettings) 
         if left >= 0 and len(found) + len(other.instances) <= limits.companions:
             found.extend(other.instances)
     return found
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _clear_dead(folder: Path) -> None:

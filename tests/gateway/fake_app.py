@@ -16,11 +16,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 
 CLASSES = {
     "CT": "1.2.840.10008.5.1.4.1.1.2",
@@ -30,7 +32,7 @@ CLASSES = {
 COUNTS = {"CT": 3, "SEG": 1, "SR": 1}
 
 
-def key_of(headers: list[Dataset]) -> str:
+def key_of(headers: Sequence[Dataset]) -> str:
     uids = sorted(str(one.SOPInstanceUID) for one in headers)
     return hashlib.sha256("\n".join([str(headers[0].SeriesInstanceUID), *uids]).encode()).hexdigest()[:16]
 
@@ -43,7 +45,7 @@ def write(folder: Path, source: Dataset, key: str, modality: str, number: int, *
     result = Dataset()
     for keyword in ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "StudyDate", "AccessionNumber"):
         setattr(result, keyword, source.get(keyword, ""))
-    result.SOPClassUID, result.Modality = CLASSES[modality], modality
+    result.SOPClassUID, result.Modality = UID(CLASSES[modality]), modality
     result.SeriesInstanceUID = uid_of(key, modality)
     result.SOPInstanceUID = uid_of(key, modality, str(number))
     result.Manufacturer = "Somebody" if alien else "PulmoMAP"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_series import made_series
 from orthanc_server import OrthancServer
+from pydicom import Dataset
 from site_kit import Site, results_at
 
 from gateway.__main__ import main
@@ -101,6 +102,28 @@ def test_series_with_more_files_than_the_limit(site: Site, tmp_path: Path) -> No
     assert ends_as(site, name, "refused")["code"] == "TOO_LARGE"
 
 
+def test_tags_beyond_the_limit_are_not_read(site: Site, tmp_path: Path) -> None:
+    site.settings["limits"] = {"tags_mib": 1}
+    many = {"RequestAttributesSequence": [Dataset() for _ in range(8_000)]}
+    record = ends_as(site, site.orthanc.post(made_series(tmp_path / "ct", **many)), "refused")
+    assert record["code"] == "TOO_LARGE"
+    assert "tags" in record["detail"]
+
+
+def test_series_that_nobody_can_judge_is_a_dead_letter(
+    new_orthanc: Callable[..., OrthancServer], tmp_path: Path
+) -> None:
+    """Orthanc's storage is damaged: no rule can say anything about the series, so a person must."""
+    orthanc = new_orthanc()
+    name = orthanc.post(made_series(tmp_path / "ct"))
+    orthanc.stop(kill=True)
+    for path in (orthanc.folder / "db").glob("*/*/*"):
+        path.write_bytes(b"")
+    orthanc.start()
+    assert ends_as(Site(orthanc, tmp_path), name, "dead")["code"] == "TAGS_UNREADABLE"
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_path_tricks_in_uids_lead_nowhere(site: Site, tmp_path: Path) -> None:
     """A UID is data: it names no file, and what is wrong with it is the app's to say."""
     trick = "../../../../tmp/owned"
@@ -122,10 +145,13 @@ def test_full_disk_holds_jobs_back_until_there_is_room(site: Site, tmp_path: Pat
     site.orthanc.await_stable()
     for _ in range(5):
         worker.round()
+        time.sleep(0.1)
     assert site.orthanc.record(name) is None
+    assert "needs" in worker.health.verdict()[1]
     ballast.unlink()
     worker.until(lambda: (site.orthanc.record(name) or {}).get("state") == "done")
     assert site.orthanc.own() == ONE
+    assert worker.health.verdict() == (True, "ok")
 
 
 def test_disk_that_fills_up_while_pulling(site: Site, tmp_path: Path, small_disk: Path) -> None:

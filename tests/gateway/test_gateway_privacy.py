@@ -8,6 +8,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from dicom_factory import UID_ROOT
 from made_series import made_series
 from orthanc_server import free_port
@@ -16,6 +17,7 @@ from site_kit import ROOT, Site
 CANARIES = ("Canary", "Secret", "CANARY-ID", "CANARY-ACC", "19700101", UID_ROOT)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_nothing_said_names_a_patient(site: Site, tmp_path: Path) -> None:
     """At the most talkative level: jobs that are done, refused, hostile, failing and dead; faults of the network."""
     port = free_port()

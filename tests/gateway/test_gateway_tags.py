@@ -73,7 +73,20 @@ def test_missing_slice_is_seen_from_tags(orthanc: OrthancServer, tmp_path: Path)
     client.close()
 
 
-ODD = (None, "", "1", "a\\b", "9" * 400, 3, [], [{}], [None], [{"x": 1}], [{"0008,0060": {"Type": "String"}}], {"a": 1})
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "1",
+    "a\\b",
+    "9" * 400,
+    3,
+    [],
+    [{}],
+    [None],
+    [{"x": 1}],
+    [{"0008,0060": {"Type": "String"}}],
+    {"a": 1},
+)
 entries = st.dictionaries(
     st.sampled_from(["Type", "Value", "Name"]), st.sampled_from(["String", "Sequence", "Null", "TooLong", *ODD])
 )
