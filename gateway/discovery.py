@@ -31,11 +31,17 @@ class Discovery:
         self._orthanc, self._settings, self._clock = orthanc, settings, clock
         self._cursor: int | None = None
         self._settled: set[str] = set()
+        self._known: set[str] = set()
         self._next_sweep = self._next_full_sweep = 0.0
 
     def settle(self, series: str) -> None:
         """Leave a series alone until Orthanc's change log names it or the next full sweep comes."""
         self._settled.add(series)
+
+    @property
+    def unsettled(self) -> int:
+        """How many series wait, run or arrive, as of the last sweep and what was announced since."""
+        return len(self._known - self._settled)
 
     def look_at_all(self) -> None:
         """Let the next look be a full sweep: Orthanc was away and may have forgotten what it had to announce."""
@@ -49,6 +55,7 @@ class Discovery:
         """
         named = tuple(self._announced())
         self._settled.difference_update(named)
+        self._known.update(named)
         return tuple(dict.fromkeys((*named, *self._swept())))
 
     def _announced(self) -> Iterator[str]:
@@ -83,5 +90,6 @@ class Discovery:
             self._next_full_sweep = now + self._settings.full_sweep_s
         self._next_sweep = now + self._settings.sweep_s
         every = self._orthanc.get("/series")
-        self._settled.intersection_update(every)
+        self._known = set(every)
+        self._settled &= self._known
         return tuple(one for one in every if one not in self._settled)

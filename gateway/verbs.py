@@ -17,7 +17,8 @@ from gateway.orthanc import Conflict, Orthanc, OrthancAway, OrthancRefused
 from gateway.readiness import obstacles, unreachable_targets
 from gateway.record import ForeignRecord, JobRecord, State
 from gateway.settings import Settings, SettingsError, load_settings, selection_rules
-from gateway.worker import Stop, Worker
+from gateway.stopping import Stop
+from gateway.worker import Worker
 from gateway.workspace import Workplace
 
 OK, WRONG, USAGE = 0, 1, 2

@@ -4,63 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import secrets
 import signal
 import socket
-import threading
-import time
 
+from gateway.attempts import Attempts
 from gateway.discovery import Discovery
 from gateway.eligibility import Ineligible, judge
-from gateway.faults import Fault, JobError, Stopped
+from gateway.faults import Fault, Stopped
 from gateway.health import Health
-from gateway.job import JobRunner, Regrown
-from gateway.ledger import Claim, ClaimLost, Entry, Ledger
+from gateway.job import JobRunner
+from gateway.ledger import ClaimLost, Entry, Ledger
 from gateway.logs import facts, short
 from gateway.orthanc import Conflict, Orthanc, OrthancAway, OrthancRefused
 from gateway.record import TERMINAL, ForeignRecord, JobRecord, State
-from gateway.results import Declined, withdraw
-from gateway.retry import delay_s
+from gateway.results import withdraw
 from gateway.settings import Settings
 from gateway.spool import SpooledSeries, bytes_of, find_series, key_of, study_is_stable
+from gateway.stopping import Stop
 from gateway.workspace import NoSpace, Workplace
 from pulmomap.dicom.rules import SelectionRules
 
 log = logging.getLogger("gateway.worker")
-
-
-class Stop:
-    """The wish to stop, and the grace that a running job has from then on."""
-
-    def __init__(self, grace_s: float) -> None:
-        self._event, self._grace_s, self._deadline = threading.Event(), grace_s, 0.0
-
-    def ask(self, *_: object) -> None:
-        """From a signal handler or another thread."""
-        if not self._event.is_set():
-            self._deadline = time.monotonic() + self._grace_s
-            self._event.set()
-
-    @property
-    def asked(self) -> bool:
-        return self._event.is_set()
-
-    def check(self) -> None:
-        """Raise :class:`Stopped` once the grace has ended."""
-        if self._event.is_set() and time.monotonic() >= self._deadline:
-            raise Stopped
-
-    def wait(self, seconds: float) -> None:
-        """Sleep; raise :class:`Stopped` as soon as the grace has ended."""
-        end = time.monotonic() + seconds
-        if self._event.wait(seconds):
-            time.sleep(max(0.0, min(end, self._deadline) - time.monotonic()))
-        self.check()
-
-    def idle(self, seconds: float) -> None:
-        """Sleep with nothing to finish: ends as soon as stopping is asked for."""
-        self._event.wait(seconds)
 
 
 class Worker:
@@ -88,10 +53,9 @@ class Worker:
         self._workplace, self._health = workplace, health
         self._ledger = Ledger(orthanc, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}", settings.lease)
         self._discovery = Discovery(orthanc, settings.discovery)
-        self._runner = JobRunner(orthanc, settings, workplace, health, stop.check, stop.wait)
-        self._unsettled: set[str] = set()
+        runner = JobRunner(orthanc, settings, workplace, health, stop.check, stop.wait)
+        self._attempts = Attempts(runner, orthanc, settings, health)
         self._cramped: NoSpace | None = None
-        self._rng = random.Random()  # noqa: S311  (jitter, no secret)
 
     def run(self) -> None:
         """Work until asked to stop."""
@@ -123,7 +87,7 @@ class Worker:
             self._discovery.look_at_all()
             log.warning("%s; trying again", error)
         self._health.orthanc.set(self._orthanc.reachable)
-        self._health.unsettled.set(len(self._unsettled))
+        self._health.unsettled.set(self._discovery.unsettled)
 
     def _sign_of_life(self) -> None:
         self._health.alive(self._settings.lease.seconds + self._settings.orthanc.patience_s)
@@ -148,9 +112,6 @@ class Worker:
             settled = False
         if settled:
             self._discovery.settle(series)
-            self._unsettled.discard(series)
-        else:
-            self._unsettled.add(series)
 
     def _handle(self, name: str) -> bool:
         """Do what a series needs now; whether it needs nothing more until it changes."""
@@ -186,9 +147,9 @@ class Worker:
         claim = self._ledger.claim(series.id, record, entry.etag)
         if worn_out:
             claim.end(State.DEAD, code=Fault.WORKER_DIED.name, detail=Fault.WORKER_DIED.value)
-            self._ended("dead", claim.record, series)
+            self._attempts.ended("dead", claim.record, series)
             return True
-        return self._run(claim, series)
+        return self._attempts.run(claim, series)
 
     def _refuse(self, series: SpooledSeries, record: JobRecord, entry: Entry, verdict: Ineligible) -> None:
         """Record why a series is not processed. What cannot be judged is for a person to look at: a dead letter."""
@@ -197,66 +158,4 @@ class Worker:
         told = {"code": verdict.code, "detail": verdict.detail}
         refused = record.changed(state=state, results=(), superseded=(), worker="", **told)
         self._ledger.write(series.id, refused, entry.etag)
-        self._ended(state.value, refused, series)
-
-    def _run(self, claim: Claim, series: SpooledSeries) -> bool:
-        log.info("job started", extra=facts(series=short(series.id), job=claim.record.key, files=len(series.instances)))
-        self._health.busy.set(1)
-        try:
-            self._runner.run(claim, series)
-            self._health.last_done.set_to_current_time()
-            self._ended("done", claim.record, series)
-            return True
-        except Declined as refusal:
-            withdraw(self._orthanc, claim.record.regrown(claim.record.key).superseded)
-            claim.end(State.REFUSED, code=refusal.code, detail=refusal.detail, results=(), superseded=())
-            self._ended("refused", claim.record, series)
-            return True
-        except JobError as error:
-            return self._failed(claim, series, error)
-        except Stopped:
-            self._let_go(claim, due=0.0)
-            raise
-        except Regrown:
-            log.info("the series changed while it was processed", extra=facts(series=short(series.id)))
-            self._let_go(claim, due=0.0)
-            return False
-        except NoSpace as error:
-            self._cramped = error
-            log.error("%s", error)
-            self._let_go(claim, due=time.time() + self._settings.processing.first_s)
-            return False
-        except (ClaimLost, OrthancAway, Conflict):
-            raise
-        except Exception as error:
-            log.exception("unexpected error in a job", extra=facts(series=short(series.id)))
-            return self._failed(claim, series, JobError(Fault.UNEXPECTED, type(error).__name__))
-        finally:
-            self._health.busy.set(0)
-
-    def _failed(self, claim: Claim, series: SpooledSeries, error: JobError) -> bool:
-        record = claim.record
-        schedule = self._settings.forwarding if record.stored else self._settings.processing
-        failures = record.forwards if record.stored else record.attempts
-        self._health.faults.labels(error.code.name).inc()
-        if failures >= schedule.attempts:
-            claim.end(State.DEAD, code=error.code.name, detail=error.detail)
-            self._ended("dead", claim.record, series)
-            return True
-        delay = delay_s(max(failures, 1), schedule, self._rng)
-        claim.end(State.WAITING, code=error.code.name, detail=error.detail, due=time.time() + delay)
-        log.warning("%s; again in %.0f s", error, delay, extra=facts(series=short(series.id), job=record.key))
-        return False
-
-    def _let_go(self, claim: Claim, due: float) -> None:
-        """Give a job back as it was found: this attempt does not count."""
-        record = claim.record
-        attempts = record.attempts if record.stored else max(record.attempts - 1, 0)
-        forwards = max(record.forwards - 1, 0) if record.stored else record.forwards
-        claim.end(State.WAITING, attempts=attempts, forwards=forwards, due=due)
-
-    def _ended(self, outcome: str, record: JobRecord, series: SpooledSeries) -> None:
-        self._health.jobs.labels(outcome).inc()
-        level = logging.ERROR if outcome == "dead" else logging.INFO
-        told = facts(series=short(series.id), job=record.key, code=record.code)
-        log.log(level, "job %s", outcome, extra=told)
+        self._attempts.ended(state.value, refused, series)

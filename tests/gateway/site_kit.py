@@ -18,7 +18,8 @@ from orthanc_server import OrthancServer
 from gateway.health import Health
 from gateway.orthanc import Orthanc
 from gateway.settings import Settings, selection_rules
-from gateway.worker import Stop, Worker
+from gateway.stopping import Stop
+from gateway.worker import Worker
 from gateway.workspace import Workplace
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -104,7 +104,7 @@ def test_series_with_more_files_than_the_limit(site: Site, tmp_path: Path) -> No
 
 def test_tags_beyond_the_limit_are_not_read(site: Site, tmp_path: Path) -> None:
     site.settings["limits"] = {"tags_mib": 1}
-    many = {"RequestAttributesSequence": [Dataset() for _ in range(8_000)]}
+    many = {"RequestAttributesSequence": [Dataset() for _ in range(12_000)]}
     record = ends_as(site, site.orthanc.post(made_series(tmp_path / "ct", **many)), "refused")
     assert record["code"] == "TOO_LARGE"
     assert "tags" in record["detail"]

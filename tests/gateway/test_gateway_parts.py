@@ -30,7 +30,7 @@ from gateway.record import JobRecord, ResultSeries, State, parse_record
 from gateway.retry import delay_s
 from gateway.sections import AppSettings, DiscoverySettings, LeaseSettings, RetrySettings
 from gateway.settings import SettingsError, load_settings
-from gateway.worker import Stop
+from gateway.stopping import Stop
 
 schedules = st.builds(
     RetrySettings,
@@ -243,8 +243,14 @@ def test_settled_series_are_left_alone_until_a_change_or_a_full_sweep() -> None:
     now[0] = 100
     assert discovery.found() == ("a", "b")
     discovery.settle("a")
+    assert discovery.unsettled == 1
     discovery.look_at_all()
     assert discovery.found() == ("a", "b")
+    assert discovery.unsettled == 2
+    orthanc.series = ["b"]
+    discovery.look_at_all()
+    assert discovery.found() == ("b",)
+    assert discovery.unsettled == 1, "a deleted series waits for nothing"
 
 
 def test_timeout_names_the_limit(tmp_path: Path) -> None:
