@@ -1,4 +1,4 @@
-"""Resolve ``requirements.txt`` to the exact packages of the image: ``requirements-cpu.lock``, ``requirements-cuda.lock``.
+"""Resolve ``requirements.txt`` to the exact packages of the image: the lock files beside this module.
 
 pip resolves; here only what the image has no use for is left out. Run with the Python version of the image.
 """

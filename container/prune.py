@@ -1,4 +1,4 @@
-"""Take out of an installed environment what PulmoMAP never runs: two thirds of ITK, test suites, headers, GPU plugins.
+"""Take out of an installed environment what PulmoMAP never runs: most of ITK, test suites, headers, GPU plugins.
 
 Whatever is taken out here is missing at run time, so every rule names the reason. ``make image-check`` runs the app,
 the training door and a registration in the pruned image.
@@ -10,9 +10,20 @@ import runpy
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
-# Of ITK's Python modules only elastix is used, with the arrays that go in and out.
-ITK_ROOTS = ("Elastix", "ITKBridgeNumPy", "ITKPyUtils")
+# Of ITK's 97 modules elastix runs with these, arrays in and arrays out. It names a few more as its dependencies, which
+# bring 25 others with them, but takes nothing out of them.
+ITK_KEPT = (
+    "Elastix",
+    "ITKBridgeNumPy",
+    "ITKCommon",
+    "ITKIOImageBase",
+    "ITKMesh",
+    "ITKPyBase",
+    "ITKPyUtils",
+    "ITKTransform",
+)
 UNUSED = (
     "torch/test",  # compiled tests
     "torch/include",  # headers for C++ extensions; nothing is compiled at run time
@@ -32,7 +43,18 @@ UNUSED = (
     "distutils-precedence.pth",
 )
 # The test suites of libraries. NumPy's stay: numpy.testing imports from them.
-TESTED = ("gevent", "matplotlib", "networkx", "nibabel", "pandas", "pynetdicom", "scipy", "skimage", "statsmodels", "sympy")
+TESTED = (
+    "gevent",
+    "matplotlib",
+    "networkx",
+    "nibabel",
+    "pandas",
+    "pynetdicom",
+    "scipy",
+    "skimage",
+    "statsmodels",
+    "sympy",
+)
 
 
 def prune(packages: Path) -> int:
@@ -49,32 +71,36 @@ def prune(packages: Path) -> int:
 
 
 def prune_itk(itk: Path) -> None:
-    """Remove every ITK module that none of :data:`ITK_ROOTS` depends on, as if its wheel had never been installed.
+    """Remove every ITK module that is not in :data:`ITK_KEPT`, with the classes it wraps.
 
-    ITK finds its modules by their files in ``Configuration``; each names the modules it depends on.
+    ITK finds its modules by their files in ``Configuration``; each names the modules it imports. Where a module that
+    stays imports one that goes, an empty module stands in.
     """
     configurations = {
         file.name.removesuffix("Config.py"): runpy.run_path(str(file))
         for file in (itk / "Configuration").glob("*Config.py")
     }
-    needed: set[str] = set()
-    waiting = list(ITK_ROOTS)
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += configurations[name]["depends"]
-    kept = {template[2] for name in needed for template in configurations[name].get("templates", ())}
-    for name in configurations.keys() - needed:
-        wrapped = {template[2] for template in configurations[name].get("templates", ())} - kept
-        for path in (
-            itk / f"_{name}Python.abi3.so",
-            itk / f"{name}Python.py",
-            itk / "Configuration" / f"{name}Config.py",
-            itk / "Configuration" / f"{name}_snake_case.py",
-            *(itk / f"{template}Python.py" for template in wrapped),
-        ):
+    wrapped_by_kept = {name for module in ITK_KEPT for name in _wrapped(configurations[module])}
+    imported = {name for module in ITK_KEPT for name in configurations[module]["depends"]}
+    for module in configurations.keys() - set(ITK_KEPT):
+        for path in (itk / f"_{module}Python.abi3.so", *_python_files(itk, module)):
             path.unlink(missing_ok=True)
+        for name in _wrapped(configurations[module]) - wrapped_by_kept:
+            (itk / f"{name}Python.py").unlink(missing_ok=True)
+        if module in imported:
+            wrapper, configuration, snake_case = _python_files(itk, module)
+            wrapper.write_text("")
+            configuration.write_text("depends = ()\ntemplates = ()\n")
+            snake_case.write_text("snake_case_functions = ()\n")
+
+
+def _wrapped(configuration: dict[str, Any]) -> set[str]:
+    return {template[2] for template in configuration.get("templates", ())}
+
+
+def _python_files(itk: Path, module: str) -> tuple[Path, Path, Path]:
+    configuration = itk / "Configuration"
+    return itk / f"{module}Python.py", configuration / f"{module}Config.py", configuration / f"{module}_snake_case.py"
 
 
 def _remove(path: Path) -> None:
