@@ -22,7 +22,7 @@ WHEELS_DOCKERFILE = "FROM scratch\nCOPY *.whl /\n"
 
 @dataclass(frozen=True)
 class Pip:
-    """What this machine's pip is configured to: options of the ``[global]`` section, certificates, folders of wheels."""
+    """What pip is configured to on this machine: options of ``[global]``, certificates, a folder of wheels."""
 
     options: dict[str, str]
     certificates: Path | None
@@ -31,6 +31,8 @@ class Pip:
     def configuration(self) -> str:
         """The ``pip.conf`` for the build; local folders are replaced by where the build mounts them."""
         options = dict(self.options)
+        if self.certificates:
+            options["cert"] = "/etc/ssl/certs/ca-certificates.crt"
         if self.wheels:
             options["find-links"] = "/opt/wheels"
         return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())

@@ -29,7 +29,6 @@ UNUSED = (
     "torch/include",  # headers for C++ extensions; nothing is compiled at run time
     "torch/bin/*test*",
     "torch/bin/protoc*",
-    "torch/lib/*.a",
     "openvino/include",
     "openvino/libs/libopenvino_intel_gpu_plugin.so",  # OpenVINO is used for the CPU only
     "openvino/libs/libopenvino_intel_npu_plugin.so",
