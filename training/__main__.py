@@ -1,4 +1,4 @@
-"""Door 2, ``python -m training``: phantom, prepare, fit, evaluate, export.
+"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, evaluate, export.
 
 Only the chosen command's module is imported, so that ``--help`` answers at once.
 """
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     _add_prepare(commands.add_parser("prepare", help="fill a store with training cases"))
     _add_fit(commands.add_parser("fit", help="train a network"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the networks on phantoms they never saw"))
+    _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
     _add_export(commands.add_parser("export", help="write a run's network as a MONAI bundle"))
     return door
 
@@ -64,6 +65,12 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
     synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
     synthesise.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+
+
+def _add_bolus(bolus: argparse.ArgumentParser) -> None:
+    bolus.add_argument("series", type=Path, help="folder of a contrast-enhanced chest CT (DICOM)")
+    bolus.add_argument("--out", type=Path, required=True, help="folder of the case: NIfTI, JSON, PNG")
+    bolus.add_argument("--models", type=Path, help="run these networks on the de-enhanced scan and measure them")
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:

@@ -42,7 +42,7 @@ class Vasculature:
 BESIDE_AIRWAY = 0.1
 DENT = 0.6  # what an airway's wall may press into an artery that found no other way
 BESIDE_VESSEL = 0.4
-ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=4.6), Twigs(every=3.6)
+ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=4.0), Twigs(every=3.2)
 
 
 def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse) -> Vasculature:
