@@ -112,13 +112,13 @@ def _second_derivatives(padded: Tensor, bands: Bands) -> Tensor:
 def _slices(x: Tensor, band: Tensor) -> Iterator[Tensor]:
     batch, _, rows, columns = x.shape
     answer = band.flatten(0, 1) @ x.flatten(2)
-    return iter(answer.reshape(batch, len(band), -1, rows, columns).unbind(1))
+    return iter(answer.reshape(batch, band.shape[0], -1, rows, columns).unbind(1))
 
 
 def _rows(x: Tensor, band: Tensor) -> Iterator[Tensor]:
     batch, slices, _, columns = x.shape
     answer = band.flatten(0, 1) @ x
-    return iter(answer.reshape(batch, slices, len(band), -1, columns).unbind(2))
+    return iter(answer.reshape(batch, slices, band.shape[0], -1, columns).unbind(2))
 
 
 def symmetric_eigenvalues(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -130,7 +130,7 @@ def symmetric_eigenvalues(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Returns:
         Three tensors. In float32 they are right to 4e-4 of the matrix's norm where two coincide, else better.
     """
-    a, d, e, b, f, c = matrices
+    a, d, e, b, f, c = matrices.unbind(0)
     mean = (a + b + c) / 3.0
     a, b, c = a - mean, b - mean, c - mean
     aside = d * d + e * e + f * f
