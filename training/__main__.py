@@ -60,6 +60,8 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     )
     dicom.add_argument("--out", type=Path, required=True, help="the store; its salt is kept beside it as OUT.salt")
     dicom.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    levels = kinds.add_parser("levels", help="give every case that has none the levels of its vessels, by calibre")
+    levels.add_argument("--data", type=Path, required=True, help="the store")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
     synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")

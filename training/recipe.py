@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
 Precision = Literal["32-true", "bf16-mixed"]
+Task = Literal["synthesis", "segmentation"]
 
 
 class RecipeError(ValueError):
@@ -86,6 +87,16 @@ class SegmentationLoss(_Settings):
 
     dice_weight: float = Field(1.0, ge=0)
     small_vessel_weight: float = Field(2.0, ge=0, description="extra cross-entropy weight of the thinnest vessels")
+    skeleton_weight: float = Field(0.0, ge=0, description="of the skeleton recall")
+
+
+class CascadeLoss(_Settings):
+    """Level-weighted Dice + artery/vein overlap at every stage of a cascade; replaces cross entropy + Dice."""
+
+    levels: tuple[int, ...] = Field(description="the deepest level, 0 to 3, that each stage must find")
+    largest_weight: float = Field(50.0, ge=1, description="of a level's Dice")
+    overlap_weight: float = Field(1.0, ge=0)
+    entropy_weight: float = Field(1.0, ge=0, description="of the cross entropy, which the publication does not have")
 
 
 class SecondChannel(_Settings):
@@ -104,7 +115,7 @@ class SecondChannel(_Settings):
 class Preset(_Settings):
     """Everything that decides what a run does."""
 
-    task: Literal["synthesis", "segmentation"]
+    task: Task
     name: str = Field(description="of the recipe")
     bundle: str | None = Field(None, description="what the network is shipped as; null: for comparison, never exported")
     description: str
@@ -121,6 +132,7 @@ class Preset(_Settings):
     synthesis: SynthesisLoss = SynthesisLoss()
     adversary: Adversary | None = None
     segmentation: SegmentationLoss = SegmentationLoss()
+    cascade: CascadeLoss | None = None
     second_channel: SecondChannel = SecondChannel()
     validate_every: float = Field(120.0, gt=0, description="seconds between validations")
     validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")

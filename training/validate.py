@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.data import HU_UNIT, Batch, validation_crops
+from training.batches import validation_crops
+from training.data import HU_UNIT, Batch
 from training.recipe import Preset
 from training.store import Case
 

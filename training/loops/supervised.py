@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from training.data import Batch
 from training.losses import segmentation_loss
+from training.losses_skeleton import skeleton_recall
 from training.recipe import Optimiser, Preset, build
 
 Figures = dict[str, float]
@@ -69,11 +70,20 @@ class SupervisedLoop:
 
     def step(self, batch: Batch, step: int, progress: float) -> Figures:
         """One update of the weights; returns the losses."""
-        logits = self.network(batch["x"])
-        loss = segmentation_loss(logits, batch["y"], self.preset.segmentation)
+        loss = self.loss(batch)
         self.update(self.network, self.optimiser, loss, self.preset.optimiser, step, progress)
         self.average.update_parameters(self.network.module)
         return {"loss": loss.item()}
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What the network did wrong on a batch."""
+        settings = self.preset.segmentation
+        logits = self.network(batch["x"])
+        loss = segmentation_loss(logits, batch["y"], settings)
+        if settings.skeleton_weight:
+            found = skeleton_recall(logits.float().softmax(1)[:, 1:], batch["skeleton"])
+            loss = loss + settings.skeleton_weight * found
+        return loss
 
     def update(
         self,
