@@ -90,6 +90,7 @@ def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument("run", type=Path, help="folder of the run")
     export.add_argument("--out", type=Path, required=True, help="folder of the bundle, e.g. models/contrast_synthesis")
     export.add_argument("--version", required=True, help="of the bundle, e.g. 0.1.0")
+    export.add_argument("--any-size", action="store_true", help="even if too large for the repository; for `evaluate`")
     export.add_argument("--evaluation", type=Path, help="figures of `evaluate --out` for the model card")
 
 
