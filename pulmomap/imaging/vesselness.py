@@ -24,6 +24,7 @@ SCALES_MM = (0.7, 1.2, 2.0, 3.0)  # sigma; a tube answers most strongly where si
 PLATE = 0.5  # alpha: sheets such as fissures and the pleura
 BLOB = 0.5  # beta: nodules
 STRUCTURE_HU = 100.0  # c: noise of 30 HU stays below a third of it, a vessel in the lung lies far above
+FLAT_HU = -1e-4  # a curvature below this is none; keeps ratios and their gradients finite
 REACH = 4.0  # sigmas at which the Gaussian is cut
 TILE = 64  # voxels; what a tile needs stays in the cache of a core
 HU_LIMITS = (-1000.0, 600.0)  # beyond lies what is no vessel: metal, cortical bone
@@ -128,16 +129,18 @@ def symmetric_eigenvalues(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         matrices: (6, ...): the entries 00, 01, 02, 11, 12, 22.
 
     Returns:
-        Three tensors. In float32 they are right to 4e-4 of the matrix's norm where two coincide, else better.
+        Three tensors. In float32 they are right to 4e-4 of the matrix's norm (and 1e-11) where two coincide, else better.
     """
     a, d, e, b, f, c = matrices.unbind(0)
     mean = (a + b + c) / 3.0
     a, b, c = a - mean, b - mean, c - mean
     aside = d * d + e * e + f * f
-    radius = torch.sqrt(((a * a + b * b + c * c) / 6.0 + aside / 3.0).clamp(min=torch.finfo(a.dtype).tiny))
+    limits = torch.finfo(a.dtype)
+    # Both bounds keep gradients finite: where the matrix is a multiple of unity, and where two eigenvalues coincide.
+    radius = torch.sqrt(((a * a + b * b + c * c) / 6.0 + aside / 3.0).clamp(min=limits.tiny**0.6))
     half_determinant = (a * (b * c - f * f) - d * (d * c - f * e) + e * (d * f - b * e)) / 2.0
     ratio = half_determinant / radius / radius / radius  # the cube alone would leave float32's range
-    angle = torch.acos(ratio.clamp(-1.0, 1.0)) / 3.0
+    angle = torch.acos(ratio.clamp(limits.eps - 1.0, 1.0 - limits.eps)) / 3.0
     largest = 2.0 * radius * torch.cos(angle)
     smallest = 2.0 * radius * torch.cos(angle + 2.0 * math.pi / 3.0)
     return mean + largest, mean - largest - smallest, mean + smallest
@@ -153,7 +156,7 @@ def frangi(first: Tensor, second: Tensor, third: Tensor, structure: float = STRU
     # A bright tube curves down in two directions, more than along itself in either way. Sorted by size this order is
     # that of the magnitudes, or the measure is zero.
     tube = (second < 0) & (first <= -second)
-    middle, strongest = second.clamp(max=-1e-10), third.clamp(max=-1e-10)
+    middle, strongest = second.clamp(max=FLAT_HU), third.clamp(max=FLAT_HU)
     plate = middle / strongest
     blob = first.square() / (middle * strongest)
     norm = first.square() + second.square() + third.square()
