@@ -10,11 +10,17 @@ import torch
 from training.data import Batch, segmentation_crop, synthesis_crop
 from training.recipe import Preset, Task
 from training.store import Case
+from training.thick import thick_crop
 
-CROPS: dict[Task, Callable[..., Batch]] = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}
+CROPS: dict[Task, Callable[..., Batch]] = {
+    "synthesis": synthesis_crop,
+    "segmentation": segmentation_crop,
+    "super_resolution": thick_crop,
+}
 NEEDS: dict[Task, tuple[str, ...]] = {
     "synthesis": ("ncct", "cect", "enhanced"),
     "segmentation": ("ncct", "cect", "vessels", "aims"),
+    "super_resolution": ("ncct", "aims"),
 }
 
 

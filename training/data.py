@@ -47,7 +47,7 @@ def read_patch(array: NDArray[Any], start: Start, size: Start) -> NDArray[Any]:
     return np.asarray(array[np.ix_(*window)])
 
 
-def _start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
+def patch_start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
     """Start of the patch around ``centre``, moved inside the volume where the volume is large enough."""
     starts = [
         int(np.clip(c - k // 2, min(0, (n - k) // 2), max(n - k, (n - k) // 2)))
@@ -56,7 +56,7 @@ def _start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
     return starts[0], starts[1], starts[2]
 
 
-def _centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.Generator) -> NDArray[Any]:
+def random_centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.Generator) -> NDArray[Any]:
     """A random centre: near one of the case's points with probability ``aimed``, else anywhere."""
     if rng.random() < aimed and len(case.array(points)):
         aims = case.array(points)
@@ -72,10 +72,10 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
         augmentation, HU, from which the loss finds the vessels.
     """
     depth, rows, columns = preset.crop.size
-    aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
+    aim = random_centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
     if preset.crop.central:
         aim = np.array([aim[0], case.shape[1] // 2, case.shape[2] // 2])
-    start = _start(aim, preset.crop.size, case.shape)
+    start = patch_start(aim, preset.crop.size, case.shape)
     if depth <= STACK:  # the first and the last slice are the middle of a stack too
         start = (int(np.clip(aim[0], 0, case.shape[0] - 1)) - depth // 2, *start[1:])
     source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
@@ -99,7 +99,7 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
         them, ``level`` 0 to 3 of the vessels and ``skeleton``, labels of the thickened centre lines.
     """
     size = _reach(preset.crop)
-    start = _start(_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
+    start = patch_start(random_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
 
     def hu(name: str) -> Floats:
         return read_patch(case.array(name), start, size).astype(np.float32)

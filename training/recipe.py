@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
 Precision = Literal["32-true", "bf16-mixed"]
-Task = Literal["synthesis", "segmentation"]
+Task = Literal["synthesis", "segmentation", "super_resolution"]
 
 
 class RecipeError(ValueError):
@@ -99,6 +99,17 @@ class CascadeLoss(_Settings):
     entropy_weight: float = Field(1.0, ge=0, description="of the cross entropy, which the publication does not have")
 
 
+class SuperResolution(_Settings):
+    """The thick slices that a super-resolution learns from, and its loss."""
+
+    slices: int = Field(6, ge=2, description="thick slices that the network sees at a time")
+    ratio: tuple[float, float] = Field((2.0, 5.0), description="range of the slice distance, in thin slices")
+    thickness: tuple[float, float] = Field((0.8, 1.2), description="range of the thickness over the slice distance")
+    vesselness_weight: float = Field(0.2, ge=0, description="of the error of the vesselness, beside the image's")
+    vesselness_mm: tuple[float, ...] = Field((0.7, 1.2, 2.0), description="scales; the crop is only a few slices thick")
+    squared: bool = Field(False, description="squared errors instead of absolute ones")
+
+
 class SecondChannel(_Settings):
     """What the segmenter sees beside the NCCT in training: shares of the crops, adding up to one.
 
@@ -133,6 +144,7 @@ class Preset(_Settings):
     adversary: Adversary | None = None
     segmentation: SegmentationLoss = SegmentationLoss()
     cascade: CascadeLoss | None = None
+    super_resolution: SuperResolution = SuperResolution()
     second_channel: SecondChannel = SecondChannel()
     validate_every: float = Field(120.0, gt=0, description="seconds between validations")
     validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from pulmomap.networks.i2sr import interpolate
 from training.batches import validation_crops
 from training.data import HU_UNIT, Batch
-from training.recipe import Preset
+from training.recipe import Preset, Task
 from training.store import Case
 
-Predict = Callable[[Tensor], Tensor]
+Predict = Callable[..., Tensor]
 Figures = dict[str, float]
 
 PSNR_RANGE = 2000.0  # HU
@@ -25,8 +26,7 @@ COLOURS = np.array([[0, 0, 0], [60, 110, 255], [235, 70, 60]], dtype=np.uint8)  
 
 def validate(predict: Predict, cases: list[Case], preset: Preset) -> Figures:
     """Mean over the patients of each patient's figures."""
-    score = {"synthesis": synthesis_figures, "segmentation": segmentation_figures}[preset.task]
-    patients = [score(predict, validation_crops(case, preset), preset) for case in cases]
+    patients = [SCORES[preset.task](predict, validation_crops(case, preset), preset) for case in cases]
     return {key: float(np.nanmean([patient[key] for patient in patients])) for key in patients[0]}
 
 
@@ -57,16 +57,41 @@ def segmentation_figures(predict: Predict, crops: list[Batch], preset: Preset) -
     return figures
 
 
+def slice_figures(predict: Predict, crops: list[Batch], preset: Preset) -> Figures:
+    """PSNR (dB) and MAE (HU) of the thin slices, for the model and for the linear interpolation."""
+    truth = torch.stack([crop["y"] for crop in crops]) * HU_UNIT
+    figures: Figures = {}
+    for name, answer in (("model", predict), ("linear", linear)):
+        error = torch.stack([answer(crop["x"], crop["place"]) for crop in crops]) * HU_UNIT - truth
+        figures[f"{name}_psnr"] = float(10 * torch.log10(PSNR_RANGE**2 / error.square().mean()))
+        figures[f"{name}_mae"] = float(error.abs().mean())
+    return figures
+
+
+def linear(thick: Tensor, place: Tensor) -> Tensor:
+    """The linear interpolation of thick slices (k, rows, columns) at places (n,)."""
+    return interpolate(thick[None, None], place[None])[0, 0]
+
+
+SCORES: dict[Task, Callable[[Predict, list[Batch], Preset], Figures]] = {
+    "synthesis": synthesis_figures,
+    "segmentation": segmentation_figures,
+    "super_resolution": slice_figures,
+}
+
+
 def picture(predict: Predict, case: Case, preset: Preset, path: Path) -> None:
     """Write a PNG of one validation crop: input, prediction, truth, side by side."""
     crop = validation_crops(case, preset)[0]
-    answer = predict(crop["x"])
     middle = preset.crop.size[0] // 2
-    if preset.task == "synthesis":
-        panels = [_grey(image[middle]) for image in (crop["x"], answer, crop["y"])]
-    else:
-        maps = [answer.argmax(0)[middle], crop["y"][middle]]
+    if preset.task == "segmentation":
+        maps = [predict(crop["x"]).argmax(0)[middle], crop["y"][middle]]
         panels = [_grey(crop["x"][0, middle]), _grey(crop["x"][1, middle]), *(COLOURS[one.numpy()] for one in maps)]
+    elif preset.task == "synthesis":
+        panels = [_grey(image[middle]) for image in (crop["x"], predict(crop["x"]), crop["y"])]
+    else:
+        shown = crop["x"], crop["place"]
+        panels = [_grey(image[middle]) for image in (linear(*shown), predict(*shown), crop["y"])]
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(panels, axis=1)).save(path)
 

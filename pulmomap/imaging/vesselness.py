@@ -129,7 +129,7 @@ def symmetric_eigenvalues(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         matrices: (6, ...): the entries 00, 01, 02, 11, 12, 22.
 
     Returns:
-        Three tensors. In float32 they are right to 4e-4 of the matrix's norm (and 1e-11) where two coincide, else better.
+        Three tensors. In float32 they are right to 4e-4 of the matrix's norm (and 1e-11) where two coincide.
     """
     a, d, e, b, f, c = matrices.unbind(0)
     mean = (a + b + c) / 3.0
