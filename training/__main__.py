@@ -83,6 +83,9 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
     evaluate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
+    evaluate.add_argument(
+        "--thick", type=float, nargs="+", metavar="MM", help="measure MODELS/slice_interpolation on slices this thick"
+    )
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON too")
 
 

@@ -8,7 +8,7 @@ from pydoc import locate
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -150,6 +150,16 @@ class Preset(_Settings):
     validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")
     inference: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
     preprocessing: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
+
+    @model_validator(mode="after")
+    def _thin_slices_fit(self) -> Preset:
+        span = int((self.super_resolution.slices - 1) * self.super_resolution.ratio[0])
+        if self.task == "super_resolution" and self.crop.size[0] > span:
+            raise ValueError(
+                f"{self.crop.size[0]} thin slices do not fit between {self.super_resolution.slices} thick ones at a "
+                f"ratio of {self.super_resolution.ratio[0]}; take at most {span}"
+            )
+        return self
 
 
 def recipe_names() -> list[str]:
