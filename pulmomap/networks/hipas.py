@@ -10,7 +10,7 @@ one in pixels of each slice, and PA, PV and background may exclude each other (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,7 @@ class Hipas(nn.Module):
         self.scales, self.vesselness_mm = tuple(scales), tuple(vesselness_mm)
         self.spacing_mm = (slices, rows, columns)
         self.stride = SaliencyUnet.stride * max(scales)
+        self.channels = SaliencyUnet.channels(widths[0])
         self.stages = nn.ModuleList(SaliencyStage(2 * images, width) for width in widths)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,6 +82,26 @@ class Hipas(nn.Module):
         if self.training:
             return torch.stack(answers, 1)
         return torch.cat([torch.zeros_like(answers[-1][:, :1]), answers[-1]], 1)
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Features of the first stage, finest first, from the images alone.
+
+        Vesselness and prior are left at zero: around what is hidden from a pretraining, a filter would give it away.
+        """
+        images = x[:, : self.images]
+        rest = torch.zeros_like(torch.cat([images[:, :1]] * (self.images + VESSELS), 1))
+        features: list[Tensor] = self.stages[0].unet.encoder(torch.cat([images, rest], 1))  # type: ignore[union-attr, operator]
+        return features
+
+    def encoder_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The encoder of another such network's first stage, for every stage of ours, by our own names."""
+        first = "stages.0.unet.encoder."
+        return {
+            name.replace("stages.0.", f"stages.{stage}.", 1): weight
+            for name, weight in weights.items()
+            if name.startswith(first)
+            for stage in range(len(self.stages))
+        }
 
     def shown(self, x: Tensor) -> Tensor:
         """The images that are looked at, and the vesselness of each: (batch, 2 ``images``, *sides)."""

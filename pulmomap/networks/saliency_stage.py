@@ -120,6 +120,11 @@ class SaliencyUnet(nn.Module):
 
     stride: ClassVar[int] = 2**LEVELS
 
+    @staticmethod
+    def channels(width: int) -> tuple[int, ...]:
+        """Features of each level, finest first."""
+        return tuple(width * 2**level for level in range(LEVELS + 1))
+
     def __init__(self, in_channels: int, out_channels: int, width: int) -> None:
         super().__init__()
         self.encoder = _Encoder(in_channels, width)
