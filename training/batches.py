@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from training.data import Batch, segmentation_crop, synthesis_crop
+from training.masked_data import masked_crop
 from training.recipe import Preset, Task
 from training.store import Case
 from training.thick import thick_crop
@@ -16,11 +17,13 @@ CROPS: dict[Task, Callable[..., Batch]] = {
     "synthesis": synthesis_crop,
     "segmentation": segmentation_crop,
     "super_resolution": thick_crop,
+    "reconstruction": masked_crop,
 }
 NEEDS: dict[Task, tuple[str, ...]] = {
     "synthesis": ("ncct", "cect", "enhanced"),
     "segmentation": ("ncct", "cect", "vessels", "aims"),
     "super_resolution": ("ncct", "aims"),
+    "reconstruction": ("ncct",),
 }
 
 

@@ -106,7 +106,10 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
 
     plain = hu("vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct")
     if augment:
-        second = _second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
+        if preset.enhanced and rng.random() < preset.enhanced:
+            plain = second = hu("cect")
+        else:
+            second = second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
         plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
     else:
         second = hu("syn" if "syn" in case else "cect")
@@ -156,7 +159,7 @@ def coarser(images: Tensor, labels: Tensor, size: Start) -> tuple[Tensor, Tensor
     return small, torch.stack(result).to(labels.dtype)
 
 
-def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:
+def second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:
     """Draw what stands for the Syn-CECT; a case that has none yet shows its CECT, enhanced at random, instead."""
     kind = rng.random() * (shares.syn + shares.cect + shares.ncct)
     if has_syn and kind < shares.syn:

@@ -35,7 +35,7 @@ class Run:
         budget: seconds of training in all, over every resume; None trains to ``preset.steps``.
         resume: go on from the checkpoint in the folder.
         save_every: seconds between checkpoints, the most a kill can cost.
-        weights: folder of another run whose averaged weights this one starts from.
+        weights: folder of another run whose averaged weights this one starts from; of a pretraining, the encoder.
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
     """
 
@@ -64,8 +64,7 @@ class Run:
         self.started_from = "random weights"
         if weights is not None:
             origin = load_checkpoint(weights)
-            self.loop.start_from(origin["average"])
-            self.started_from = describe(origin)
+            self.started_from = self.loop.start_from(origin["average"]) + describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
         self.records: list[Record] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
 Precision = Literal["32-true", "bf16-mixed"]
-Task = Literal["synthesis", "segmentation", "super_resolution"]
+Task = Literal["synthesis", "segmentation", "super_resolution", "reconstruction"]
 
 
 class RecipeError(ValueError):
@@ -59,6 +59,7 @@ class Optimiser(_Settings):
     floor: float = Field(0.02, ge=0, le=1, description="learning rate at the end, relative to the start")
     clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null: no limit")
     epoch: int = Field(1, gt=0, description="steps; with a period, the rate changes once an epoch")
+    encoder_rate: float = Field(1.0, ge=0, description="learning rate of a pretrained encoder over lr; 0: frozen")
     period: int | None = Field(None, gt=0, description="epochs from lr down to its floor; then it climbs, and so on")
 
 
@@ -110,6 +111,15 @@ class SuperResolution(_Settings):
     squared: bool = Field(False, description="squared errors instead of absolute ones")
 
 
+class Masking(_Settings):
+    """What a pretraining hides, and what it must paint."""
+
+    block: int = Field(16, gt=0, description="voxels; side of a block, a multiple of the network's stride")
+    ratio: float = Field(0.6, gt=0, lt=1, description="share of the blocks that is hidden")
+    normalised: bool = Field(True, description="each block less its mean, over its standard deviation")
+    noise: float = Field(0.02, ge=0, description="network units; blocks that vary less count less")
+
+
 class SecondChannel(_Settings):
     """What the segmenter sees beside the NCCT in training: shares of the crops, adding up to one.
 
@@ -140,11 +150,13 @@ class Preset(_Settings):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
     augmentation: Augmentation = Augmentation()
     plain: float = Field(0.25, ge=0, le=1, description="share of crops whose input is the VNC instead of the NCCT")
+    enhanced: float = Field(0.0, ge=0, le=1, description="share of crops that show the CECT alone; segmentation")
     synthesis: SynthesisLoss = SynthesisLoss()
     adversary: Adversary | None = None
     segmentation: SegmentationLoss = SegmentationLoss()
     cascade: CascadeLoss | None = None
     super_resolution: SuperResolution = SuperResolution()
+    masking: Masking = Masking()
     second_channel: SecondChannel = SecondChannel()
     validate_every: float = Field(120.0, gt=0, description="seconds between validations")
     validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")

@@ -12,8 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from pulmomap.networks.i2sr import interpolate
+from pulmomap.networks.masked_convolution import at_size
 from training.batches import validation_crops
 from training.data import HU_UNIT, Batch
+from training.masked_autoencoder import hidden_error
 from training.recipe import Preset, Task
 from training.store import Case
 
@@ -73,10 +75,25 @@ def linear(thick: Tensor, place: Tensor) -> Tensor:
     return interpolate(thick[None, None], place[None])[0, 0]
 
 
+def painting_figures(predict: Predict, crops: list[Batch], preset: Preset) -> Figures:
+    """Mean squared error of the hidden blocks, for the model and for painting them in one shade, the visible mean."""
+    errors: dict[str, list[Tensor]] = {"model": [], "mean": []}
+    for crop in crops:
+        image, visible = crop["x"][None], crop["visible"][None]
+        painted = predict(crop["x"], crop["visible"])[None]
+        seen = at_size(visible, image.shape[2:])
+        mean = (image * seen).sum((2, 3, 4), keepdim=True) / seen.sum()
+        flat = torch.zeros_like(image) if preset.masking.normalised else mean.expand_as(image)
+        for name, answer in (("model", painted), ("mean", flat[:, : painted.shape[1]])):
+            errors[name].append(hidden_error(answer, image, visible, preset.masking))
+    return {f"{name}_mse": float(torch.stack(values).mean()) for name, values in errors.items()}
+
+
 SCORES: dict[Task, Callable[[Predict, list[Batch], Preset], Figures]] = {
     "synthesis": synthesis_figures,
     "segmentation": segmentation_figures,
     "super_resolution": slice_figures,
+    "reconstruction": painting_figures,
 }
 
 
@@ -89,6 +106,11 @@ def picture(predict: Predict, case: Case, preset: Preset, path: Path) -> None:
         panels = [_grey(crop["x"][0, middle]), _grey(crop["x"][1, middle]), *(COLOURS[one.numpy()] for one in maps)]
     elif preset.task == "synthesis":
         panels = [_grey(image[middle]) for image in (crop["x"], predict(crop["x"]), crop["y"])]
+    elif preset.task == "reconstruction":
+        seen = at_size(crop["visible"][None], crop["x"].shape[1:])[0, 0]
+        painted = predict(crop["x"], crop["visible"])[0] * (0.25 if preset.masking.normalised else 1.0)
+        hidden = torch.where(seen > 0, crop["x"][0], -1.0)
+        panels = [_grey(image[middle]) for image in (hidden, painted, crop["x"][0])]
     else:
         shown = crop["x"], crop["place"]
         panels = [_grey(image[middle]) for image in (linear(*shown), predict(*shown), crop["y"])]

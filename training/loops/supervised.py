@@ -15,6 +15,7 @@ from training.data import Batch
 from training.losses import segmentation_loss
 from training.losses_skeleton import skeleton_recall
 from training.recipe import Optimiser, Preset, build
+from training.start import encoder_weights, take_weights
 
 Figures = dict[str, float]
 
@@ -34,9 +35,14 @@ def learning_rate(settings: Optimiser, step: int, progress: float) -> float:
 
 
 def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        network.parameters(), settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
-    )
+    """AdamW; an encoder with a learning rate of its own is a parameter group with a ``rate``."""
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
+    if settings.encoder_rate != 1.0:
+        named = dict(network.named_parameters())
+        encoder = encoder_weights(network, named)
+        rest = [parameter for name, parameter in named.items() if name not in encoder]
+        groups = [{"params": rest}, {"params": [named[name] for name in encoder], "rate": settings.encoder_rate}]
+    return torch.optim.AdamW(groups, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
 
 
 def averaging(decay: float) -> Callable[..., None]:
@@ -95,7 +101,7 @@ class SupervisedLoop:
         progress: float,
     ) -> None:
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, step, progress)
+            group["lr"] = learning_rate(settings, step, progress) * group.get("rate", 1.0)
         optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if settings.clip is not None:
@@ -110,10 +116,9 @@ class SupervisedLoop:
             answer: Tensor = self.average(*(self.fabric.to_device(one[None]) for one in (x, *more)))
         return answer[0].float().cpu()
 
-    def start_from(self, average: dict[str, Any]) -> None:
-        """Take the averaged weights of another run; optimiser and schedule start afresh."""
-        named = {key.removeprefix("module."): value for key, value in average.items() if key.startswith("module.")}
-        self.network.module.load_state_dict(named)
+    def start_from(self, average: dict[str, Any]) -> str:
+        """Take the averaged weights of another run; optimiser and schedule start afresh. Returns what was taken."""
+        return take_weights(self.network.module, average)
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs to go on exactly."""
