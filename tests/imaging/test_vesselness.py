@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage import feature, filters
 
-from pulmomap.imaging.vesselness import (
-    STRUCTURE_HU,
-    derivative_kernels,
-    frangi,
-    hessian,
-    symmetric_eigenvalues,
-    tube_likeness,
-    vesselness,
-)
+from pulmomap.imaging.hessian import derivative_kernels, hessian, symmetric_eigenvalues
+from pulmomap.imaging.vesselness import STRUCTURE_HU, frangi, tube_likeness, vesselness
 
 torch.set_num_threads(1)
 entries = st.lists(st.floats(-1000, 1000, width=32), min_size=6, max_size=6)
