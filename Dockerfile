@@ -106,14 +106,19 @@ ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
     CUPY_CACHE_DIR=/tmp/cupy \
     MPLCONFIGDIR=/tmp/matplotlib \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-RUN groupadd --gid 1000 holoscan \
+RUN taken=$(getent passwd 1000 | cut -d: -f1) \
+    && if [ -n "${taken}" ]; then userdel "${taken}"; fi \
+    && groupadd --gid 1000 holoscan \
     && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin holoscan
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=map --chown=1000:1000 /map/var/holoscan /var/holoscan
 COPY --from=map /map/etc /etc
 COPY --from=map /map/var/run/holoscan /var/run/holoscan
 COPY --from=map /map/opt/holoscan /opt/holoscan
-RUN dpkg-query --show > /opt/holoscan/docs/debian-packages.txt
+# `import monai` imports Holoscan, which links the CUDA runtime even where it only uses the CPU.
+RUN dirname /opt/venv/lib/python3*/site-packages/nvidia/cu13/lib/libcudart.so.13 > /etc/ld.so.conf.d/cuda-runtime.conf \
+    && ldconfig \
+    && dpkg-query --show > /opt/holoscan/docs/debian-packages.txt
 WORKDIR /var/holoscan
 USER 1000:1000
 ENTRYPOINT ["/var/holoscan/tools"]

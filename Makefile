@@ -5,9 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 SEED   ?= 1
+FLAVOUR ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pacs-demo test test-slow lint format bench clean
+.PHONY: help demo pacs-demo test test-slow lint format bench image image-check image-lock clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -46,6 +47,15 @@ format: $(STAMP) ## rewrite the code in the house style
 
 bench: $(STAMP)  ## wall time and memory of each stage: JSON and a table in benchmarks/out
 	$(BIN)/python -m benchmarks
+
+image: $(STAMP)  ## the MAP container image; FLAVOUR=cuda for the one with CUDA (docs/container.md)
+	$(BIN)/python -m container build --flavour $(FLAVOUR)
+
+image-check: $(STAMP)  ## prove the image: layout, hardened runs, exit codes; builds it if it is missing
+	$(BIN)/python -m container check --flavour $(FLAVOUR)
+
+image-lock: $(STAMP)  ## resolve requirements.txt to the exact packages of the image
+	$(BIN)/python -m container.lock
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) demo benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis

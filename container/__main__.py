@@ -33,6 +33,7 @@ def check(image: str) -> None:
             "manifests": lambda: inspection.check_manifests(image),
             "nothing of the building machine": lambda: inspection.check_nothing_leaked(image, pip.stdout),
             "extract, bill of materials": lambda: inspection.check_extract(image, work),
+            "every module imports": lambda: runs.check_imports(image),
             "exit codes": lambda: runs.check_exit_codes(image, work),
             "training, registration, gateway": lambda: runs.check_doors(image, work),
             "CT in, DICOM out, two users": lambda: runs.check_app(image, work),

@@ -52,7 +52,7 @@ def select(packages: dict[str, str], flavour: str) -> Iterator[str]:
 
 def main() -> int:
     """Write the lock files beside this module."""
-    packages = resolve("--requirement", "requirements.txt", "--requirement", str(FOLDER / "requirements-gateway.txt"))
+    packages = resolve("--requirement", "requirements.txt")
     contents = {flavour: select(packages, flavour) for flavour in ("cpu", "cuda")}
     contents["sbom"] = select(resolve("cyclonedx-bom==7.5.0"), "sbom")
     for name, lines in contents.items():

@@ -27,6 +27,22 @@ parameters.AddParameterMap(parameters.GetDefaultParameterMap("rigid"))
 _, found = itk.elastix_registration_method(fixed, moving, parameter_object=parameters, log_to_console=False)
 print(found.GetParameterMap(0)["TransformParameters"][5])
 """
+# Every module of the product, for what the pruning may have taken from under it.
+IMPORTS = """
+import importlib, os, pathlib
+root = pathlib.Path(os.environ["HOLOSCAN_APPLICATION"])
+names = [".".join(path.relative_to(root).with_suffix("").parts) for path in sorted(root.rglob("*.py"))]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name.removesuffix(".__init__"))
+print(len(names))
+"""
+
+
+def check_imports(image: str) -> None:
+    """Every module of app, operators, pulmomap, training and gateway can be imported."""
+    imported = int(docker(*HARDENED, "--entrypoint", "python3", image, "-c", IMPORTS))
+    require(imported > 50, f"the image holds {imported} modules only")
 
 
 def check_exit_codes(image: str, work: Path) -> None:

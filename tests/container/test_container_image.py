@@ -39,7 +39,7 @@ def required(file: Path) -> dict[str, str]:
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_lock_holds_the_requirements(flavour: str) -> None:
     """The image runs what the tests run: the same version of everything, but for what it never runs."""
-    wanted = required(ROOT / "requirements.txt") | required(ROOT / "container" / "requirements-gateway.txt")
+    wanted = required(ROOT / "requirements.txt")
     wanted = {name: version for name, version in wanted.items() if name not in NEVER}
     lock = {name: version.removesuffix("+cpu") for name, version in locked(flavour).items()}
     assert {name: lock.get(name) for name in wanted} == wanted
