@@ -49,7 +49,7 @@ def picture(maps: Maps, roi_diameter: float) -> bytes:
     three as second channel.
     """
     nodules = maps.ncct.nodules
-    centre = nodules[0].centre if nodules else _middle(maps.reference)
+    centre = nodules[0].centre if nodules else middle(maps.reference)
     side = max(CLOSE_MM, 1.6 * roi_diameter) if nodules else WIDE_MM
     plane = Plane(View.AXIAL, centre, side, side, STEP_MM)
     images = {NCCT: maps.ncct.volume, SYN: maps.syn, CECT: maps.cect}
@@ -77,7 +77,7 @@ def picture(maps: Maps, roi_diameter: float) -> bytes:
     return as_webp(sheet)
 
 
-def _middle(labels: Volume) -> Vector:
+def middle(labels: Volume) -> Vector:
     """The centre of the slice with most vessel, LPS mm; of the volume where there is none."""
     counts = np.count_nonzero(labels.array, axis=(1, 2))
     points = np.argwhere(np.asarray(labels.array)[int(counts.argmax())])
