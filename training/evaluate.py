@@ -146,7 +146,7 @@ def finish(sources: list[Source], job: Job, failed: Mapping[str, str], args: arg
     write_tables(results, job.out)
     summary = write_summary(results, job.out)
     settings = {
-        "Cases": str(args.cases),
+        "Cases": args.cases.name,
         "Sphere around a nodule": f"{args.roi_mm:g} mm",
         **{f"Weights, {name}": digest for name, digest in job.stamp["weights"].items()},
     }

@@ -7,6 +7,7 @@ under the names of :data:`LAYOUT`. The folder that ``python -m training phantom`
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,6 @@ Source = CaseFiles | Path
 """A case by its files, or a case folder of a store."""
 
 
-def name_of(source: Source) -> str:
-    """The name of a case."""
-    return source.name
-
-
 def find_cases(given: Path) -> list[Source]:
     """The cases of a folder, of a CSV table or of a store, by name.
 
@@ -98,6 +94,17 @@ def stored_case(folder: Path) -> Case:
     if case.meta.get("source") == "phantom" and int(case.meta["seed"]) < HELD_OUT:
         raise CaseError(f"{case.folder} may have been trained on; evaluate on phantom seeds from {HELD_OUT} on")
     return case
+
+
+def fingerprint(source: Source) -> str:
+    """Sixteen hexadecimal digits that change when a file of the case is replaced, by names, sizes and times."""
+    paths = source.paths if isinstance(source, CaseFiles) else [source / META]
+    lines = []
+    for path in paths:
+        for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            facts = one.stat()
+            lines.append(f"{one} {facts.st_size} {facts.st_mtime_ns}")
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

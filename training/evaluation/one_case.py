@@ -16,6 +16,7 @@ from pulmomap.case import Ncct, SynCect
 from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.compare import compare
+from pulmomap.metrics.similarity import scales_of
 from pulmomap.metrics.vessel import vessel_table
 from training.evaluation.pictures import Maps, picture
 from training.evaluation.rows import (
@@ -140,6 +141,7 @@ def _facts(subject: Subject, reference: Volume) -> dict[str, Any]:
         "spacing_mm": [round(float(step), 4) for step in volume.spacing],
         "nodules": len(subject.ncct.nodules),
         "reference": "labels" if subject.labels else CECT,
+        "ms_ssim_scales": scales_of(volume.spatial_shape),
         "vessel_ml": round(float(np.count_nonzero(reference.array)) * reference.voxel_volume / 1000, 2),
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pulmomap.refusals import Refused
 from pulmomap.staging import write_atomically
-from training.evaluation.cases import CaseError, Source
+from training.evaluation.cases import CaseError, Source, fingerprint
 from training.store import StoreError
 
 CASES = "cases"
@@ -107,8 +107,6 @@ def measure_case(source: Source, job: Job, measure: Measure) -> Done:
 
 
 def _stamp(source: Source, job: Job) -> dict[str, Any]:
-    from training.evaluation.subject import fingerprint
-
     return {"format": FORMAT, "files": fingerprint(source), **job.stamp}
 
 

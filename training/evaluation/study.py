@@ -19,12 +19,11 @@ from pulmomap.case import Ncct
 from pulmomap.refusals import Refused
 from pulmomap.report.drawing import MEDIASTINAL, Canvas
 from pulmomap.report.figures import AIR_HU
-from pulmomap.report.palette import NODULE
 from pulmomap.report.planes import Plane, Vector, View, sample
 from pulmomap.staging import write_atomically
 from training.evaluation.cases import CaseError, Source, find_cases
 from training.evaluation.one_case import Synthesise
-from training.evaluation.pictures import CLOSE_MM, STEP_MM, middle
+from training.evaluation.pictures import CLOSE_MM, STEP_MM, mark, middle
 from training.evaluation.study_report import report, table_of
 from training.evaluation.subject import Subject, load
 from training.reader_study import ImageSet, Prepared, prepare, score
@@ -118,10 +117,7 @@ def _centre(ncct: Ncct) -> Vector:
 def _draw(volume: Volume, ncct: Ncct, plane: Plane, path: Path) -> None:
     canvas = Canvas(plane, MEDIASTINAL.apply(sample(volume, plane, AIR_HU)), SIDE)
     for nodule in ncct.nodules[:1]:
-        if nodule.diameter:
-            canvas.ring(nodule.centre, nodule.diameter, NODULE)
-        else:
-            canvas.crosshair(nodule.centre, NODULE)
+        mark(canvas, nodule)
     canvas.letters()
     canvas.scale_bar(20)
     canvas.finish().save(path)

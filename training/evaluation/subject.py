@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from training.evaluation.labels import read_labels
 from training.evaluation.nodules import plain_nodules, read_nodules
 from training.evaluation.reading import on_grid_of, read_mask, read_scan
 from training.site_pairs import CONTRAST_RULES, NON_CONTRAST_RULES
-from training.store import META
 from training.synthesise import as_ncct, case_volume
 
 
@@ -45,17 +43,6 @@ def load(source: Source) -> Subject:
         CaseError, StoreError, Refused: what is wrong with it, in a sentence.
     """
     return _of_files(source) if isinstance(source, CaseFiles) else _of_store(source)
-
-
-def fingerprint(source: Source) -> str:
-    """Sixteen hexadecimal digits that change when a file of the case is replaced, by names, sizes and times."""
-    paths = source.paths if isinstance(source, CaseFiles) else [source / META]
-    lines = []
-    for path in paths:
-        for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            facts = one.stat()
-            lines.append(f"{one} {facts.st_size} {facts.st_mtime_ns}")
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def _of_files(files: CaseFiles) -> Subject:
