@@ -39,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
         import_module("training.phantom").add_parser(commands)
     _add_prepare(commands.add_parser("prepare", help="fill a store with training cases"))
     _add_fit(commands.add_parser("fit", help="train a network"))
-    _add_evaluate(commands.add_parser("evaluate", help="measure the networks on phantoms they never saw"))
+    _add_evaluate(commands.add_parser("evaluate", help="measure the networks on cases with a contrast scan"))
+    _add_interpolate(commands.add_parser("interpolate", help="measure the inter-slice network on thick slices"))
     _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
     _add_export(commands.add_parser("export", help="write a run's network as a MONAI bundle"))
     return door
@@ -88,12 +89,35 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
-    evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
-    evaluate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
+    evaluate.add_argument("cases", type=Path, nargs="?", metavar="CASES", help="folder of cases, CSV table, or store")
     evaluate.add_argument(
-        "--thick", type=float, nargs="+", metavar="MM", help="measure MODELS/slice_interpolation on slices this thick"
+        "--out", type=Path, metavar="DIR", help="figures, tables and page; a killed run goes on there"
     )
-    evaluate.add_argument("--out", type=Path, help="write the figures as JSON too")
+    evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
+    evaluate.add_argument(
+        "--arm", action="append", default=[], metavar="NAME=BUNDLE", help="another synthesiser to compare; repeatable"
+    )
+    evaluate.add_argument("--jobs", type=positive, default=1, help="cases at a time (default %(default)s)")
+    evaluate.add_argument("--threads", type=int, default=0, help="CPU threads a case (default: shared evenly)")
+    evaluate.add_argument("--roi-mm", type=float, default=50.0, help="diameter of the sphere around a nodule")
+    study = evaluate.add_argument_group("reader study")
+    study.add_argument("--reader-study", type=Path, metavar="DIR", help="prepare blinded pictures of CASES there")
+    study.add_argument("--seed", type=int, default=1, help="of the order of the pictures (default %(default)s)")
+    study.add_argument("--score", type=Path, nargs="+", metavar="ANSWERS", help="score what the readers sent back")
+
+
+def positive(text: str) -> int:
+    """Parse a number from 1 on."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
+    interpolate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
+    interpolate.add_argument("--models", type=Path, default=Path("models"), help="holds slice_interpolation")
+    interpolate.add_argument("--thick", type=float, nargs="+", required=True, metavar="MM", help="slices this thick")
+    interpolate.add_argument("--out", type=Path, help="write the figures as JSON too")
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

@@ -1,163 +1,159 @@
-"""`python -m training evaluate`: the shipped networks, run as the application runs them, on held-out phantoms.
+"""`python -m training evaluate`: the networks, run as the application runs them, on cases with a contrast scan.
 
-Rows of synthesis: the NCCT itself (no model) and the Syn-CECT, against the CECT. Rows of segmentation: the segmenter on
-the NCCT alone, on the Syn-CECT, and on the true CECT, which is the most that synthesis could give. Rows of
-super-resolution, where asked for: thick slices refined by linear interpolation and by the network.
+Rows of images: the NCCT itself (no model), the Syn-CECT and other synthesisers, against the CECT. Rows of vessels: the
+segmenter on the NCCT alone, with the Syn-CECT, and with the true CECT, which is the most that synthesis could give.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
-from dataclasses import replace
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from pulmomap.case import Ncct, SynCect
-from pulmomap.inference.segmentation import open_vessel_model, segment
-from pulmomap.inference.synthesis import open_contrast_model, synthesise
-from pulmomap.inference.thin_slices import open_slice_model
-from pulmomap.metrics.comparison import compare, holm
-from training.figures import Figures, comparison_table, image_figures, label_figures, mean_figures, table
-from training.recipe import RecipeError
-from training.store import HELD_OUT, Case, case_folders, ranges, read_case
-from training.synthesise import as_ncct, case_volume
-from training.thick_evaluation import measure_thick
+from pulmomap.staging import FolderInUse, Staging
+from training.evaluation.cases import CaseError, Source, find_cases
+from training.evaluation.running import Done, Job, Measure, run_cases
+from training.figures import comparison_table, table
 
-Rows = dict[str, Figures]
-Patients = dict[str, dict[str, list[Figures]]]
-Synthesise = Callable[[Ncct], SynCect]
-Segment = Callable[[SynCect], NDArray[np.uint8]]
-
-# What is compared with what, and which figures are better when lower.
-ARMS = {
-    "synthesis": ("no model (NCCT)", "Syn-CECT"),
-    "segmentation": ("no model (NCCT twice)", "NCCT + Syn-CECT"),
-}
-LOWER = ("mae", "hd95", "mcs")
+SOME_FAILED, NOTHING = 1, 3
+"""Exit codes, as the application's: something failed; nothing could be measured. 0: all measured; 2: wrong usage."""
 
 
-def measure(cases: list[Case], enhance: Synthesise, find: Segment) -> Patients:
-    """Measure both networks.
+@dataclass(frozen=True)
+class Options:
+    """What the workers open and measure.
 
-    Args:
-        cases: phantoms that nobody trained on.
-        enhance, find: the networks, as the application runs them.
-
-    Returns:
-        Figures by task, by row, one entry a phantom.
+    Attributes:
+        models: folder of both bundles.
+        arms: other synthesisers by name.
+        roi_diameter: mm.
+        threads: CPU threads a process; 0 takes all.
     """
-    patients: Patients = {"synthesis": {}, "segmentation": {}}
-    for case in cases:
-        for task, rows in case_figures(case, enhance, find).items():
-            for row, figures in rows.items():
-                patients[task].setdefault(row, []).append(figures)
-        print(f"{case.name} measured", flush=True)
-    return patients
+
+    models: Path
+    arms: Mapping[str, Path]
+    roi_diameter: float = 50.0
+    threads: int = 0
+
+    def stamp(self) -> dict[str, Any]:
+        """What decides the figures beside the case. Raises CaseError when a bundle cannot be used."""
+        from pulmomap.inference.bundle import BundleError, load_segmentation_bundle, load_synthesis_bundle
+
+        synthesisers = {"contrast_synthesis": self.models / "contrast_synthesis", **self.arms}
+        try:
+            weights = {name: load_synthesis_bundle(folder).identity.digest for name, folder in synthesisers.items()}
+            vessels = load_segmentation_bundle(self.models / "vessel_segmentation").identity.digest
+        except BundleError as error:
+            raise CaseError(str(error)) from error
+        return {"weights": weights | {"vessel_segmentation": vessels}, "roi_diameter_mm": self.roi_diameter}
 
 
-def means(patients: Patients) -> dict[str, Rows]:
-    """Mean over the phantoms, by task, by row."""
-    return {task: {row: mean_figures(figures) for row, figures in rows.items()} for task, rows in patients.items()}
+def opened(options: Options) -> Measure:
+    """Open the networks; returns what measures a case."""
+    import torch
 
+    from training.evaluation.one_case import measure, open_networks
+    from training.evaluation.subject import load
 
-def comparisons(patients: Patients) -> dict[str, dict[str, dict[str, Any]]]:
-    """Ours against no model, patient by patient: by task, by figure; p after Holm over the figures of a task.
-
-    Figures that fewer than three phantoms have in both rows are left out.
-    """
-    result: dict[str, dict[str, dict[str, Any]]] = {}
-    for task, (plain, ours) in ARMS.items():
-        found = {}
-        for key in patients[task][plain][0]:
-            first, second = (np.array([figures[key] for figures in patients[task][row]]) for row in (plain, ours))
-            if np.isfinite(first + second).sum() >= 3:
-                found[key] = compare(second, first, lower_is_better=any(word in key for word in LOWER))
-        corrected = holm({key: comparison.p for key, comparison in found.items()})
-        result[task] = {
-            key: {
-                "difference": one.difference,
-                "interval": one.interval,
-                "test": one.test,
-                "p": corrected[key],
-                "rank_biserial": one.rank_biserial,
-                "n": one.n,
-            }
-            for key, one in found.items()
-        }
-    return result
-
-
-def case_figures(case: Case, enhance: Synthesise, find: Segment) -> dict[str, Rows]:
-    """One phantom's figures, by task, by row."""
-    ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
-    syn = enhance(ncct)
-    plain, cect = (np.asarray(case.array(name)) for name in ("ncct", "cect"))
-    truth = case_volume(case, "vessels")
-    vessels, lungs = np.asarray(truth.array) > 0, np.asarray(ncct.lungs.array) > 0
-
-    def found(second: NDArray[np.int16]) -> Figures:
-        labels = find(replace(syn, volume=syn.volume.with_array(second)))
-        return label_figures(truth.with_array(labels), truth, ncct.lungs)
-
-    synthetic = np.asarray(syn.volume.array)
-    return {
-        "synthesis": {
-            "no model (NCCT)": image_figures(plain, cect, vessels, lungs),
-            "Syn-CECT": image_figures(synthetic, cect, vessels, lungs),
-        },
-        "segmentation": {
-            "no model (NCCT twice)": found(plain),
-            "NCCT + Syn-CECT": found(synthetic),
-            "NCCT + true CECT": found(cect),
-        },
-    }
-
-
-def held_out_cases(store: Path) -> list[Case]:
-    """The cases of an evaluation store. Raises RecipeError when one of them may have been trained on."""
-    cases = [read_case(folder) for folder in case_folders(store)]
-    for case in cases:
-        if int(case.meta.get("seed", 0)) < HELD_OUT:
-            raise RecipeError(f"{case.folder} may have been trained on; evaluate on seeds from {HELD_OUT} on")
-    return cases
-
-
-def open_models(models: Path) -> tuple[Synthesise, Segment]:
-    """Open both shipped bundles as the application does."""
-    contrast, vessels = (
-        open_contrast_model(models / "contrast_synthesis"),
-        open_vessel_model(models / "vessel_segmentation"),
-    )
-
-    def labels(syn: SynCect) -> NDArray[np.uint8]:
-        return np.asarray(segment(syn, vessels).labels.array)
-
-    return partial(synthesise, model=contrast), labels
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    networks = open_networks(options.models, options.arms, options.threads)
+    return lambda source: measure(load(source), networks, options.roi_diameter)
 
 
 def run(args: argparse.Namespace) -> int:
     """The `evaluate` command."""
-    cases = held_out_cases(args.data)
-    patients = measure(cases, *open_models(args.models))
-    result: dict[str, Any] = dict(means(patients))
-    compared = comparisons(patients)
-    for task, (plain, ours) in ARMS.items():
-        print(f"\n{task}, mean of {len(cases)} phantoms\n\n{table(result[task])}")
-        if compared[task]:
-            print(f"\n{ours} minus {plain}\n\n{comparison_table(compared[task])}")
-    if args.thick:
-        thin = measure_thick(cases, args.thick, open_slice_model(args.models / "slice_interpolation"))
-        result["super_resolution"] = {row: mean_figures(figures) for row, figures in thin.items()}
-        patients["super_resolution"] = thin
-        print(f"\nsuper_resolution, mean of {len(cases)} phantoms\n\n{table(result['super_resolution'])}")
-    result["held_out"] = f"{len(cases)} phantoms, seeds {ranges(int(case.meta['seed']) for case in cases)}"
-    result |= {"patients": patients, "comparisons": compared}
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    if args.score or args.reader_study:
+        from training.evaluation.study import study
+
+        return study(args)
+    if args.cases is None or args.out is None:
+        raise CaseError("evaluate needs CASES and --out DIR, or --reader-study DIR")
+    sources = find_cases(args.cases)
+    options = Options(args.models, arms(args.arm), args.roi_mm, args.threads or threads_of(args.jobs))
+    job = Job(args.out, options.stamp(), partial(opened, options))
+    try:
+        with Staging(args.out):
+            failed = watch(sources, job, args.jobs)
+            return finish(sources, job, failed, args)
+    except FolderInUse as error:
+        raise CaseError(str(error).replace("-o", "--out")) from error
+
+
+def arms(given: list[str]) -> dict[str, Path]:
+    """NAME=BUNDLE, several times."""
+    found = {}
+    for text in given:
+        name, _, folder = text.partition("=")
+        if not name or not folder or name in found:
+            raise CaseError(f"--arm {text}: write NAME=BUNDLE, each name once")
+        found[name] = Path(folder)
+    return found
+
+
+def threads_of(jobs: int) -> int:
+    """An equal share of the cores for every process; 0, all of them, for one."""
+    import os
+
+    return 0 if jobs == 1 else max(1, len(os.sched_getaffinity(0)) // jobs)
+
+
+def watch(sources: list[Source], job: Job, jobs: int) -> dict[str, str]:
+    """Measure with a progress bar (plain lines where there is no terminal); returns the bad cases and why."""
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left  {task.description}"),
+    )
+    failed: dict[str, str] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=3600) as bar:
+        task = bar.add_task("", total=len(sources))
+        for done in run_cases(sources, job, jobs):
+            if done.error is not None:
+                failed[done.name] = done.error
+            bar.update(task, advance=1, description=done.name)
+            console.print(said(done), markup=False, highlight=False)
+    return failed
+
+
+def said(done: Done) -> str:
+    """One line about one case."""
+    if done.error is not None:
+        return f"{done.name}: not measured: {done.error}"
+    return f"{done.name} {'is there' if done.kept else 'measured'}"
+
+
+def finish(sources: list[Source], job: Job, failed: Mapping[str, str], args: argparse.Namespace) -> int:
+    """Write tables and page of all cases, print the short form, and choose the exit code."""
+    from training.evaluation.files import write_summary, write_tables
+    from training.evaluation.page import write_page
+    from training.evaluation.results import read_results
+
+    results = read_results(job.out, [source.name for source in sources if source.name not in failed])
+    if not len(results):
+        print(f"training: none of the {len(sources)} cases could be measured, see above", file=sys.stderr)
+        return NOTHING
+    write_tables(results, job.out)
+    summary = write_summary(results, job.out)
+    settings = {
+        "Cases": args.cases.name,
+        "Sphere around a nodule": f"{args.roi_mm:g} mm",
+        **{f"Weights, {name}": digest for name, digest in job.stamp["weights"].items()},
+    }
+    page = write_page(results, job.out, failed, settings)
+    for task, (plain, ours) in summary["compared"].items():
+        print(f"\n{task}, mean of {len(results)} cases\n\n{table(summary[task])}")
+        if summary["comparisons"][task]:
+            print(f"\n{ours} minus {plain}\n\n{comparison_table(summary['comparisons'][task])}")
+    print(f"\n{page}")
+    return SOME_FAILED if failed else 0

@@ -1,77 +1,9 @@
-"""The figures of an evaluation, one row a method."""
+"""Figures as Markdown tables, for terminals and model cards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-from highdicom import Volume
-from numpy.typing import NDArray
-
-from pulmomap.metrics.image import psnr
-from pulmomap.metrics.similarity import ms_ssim
-from pulmomap.metrics.vessel import vessel_table
-
-Mask = NDArray[np.bool_]
-Figures = dict[str, float]
-
-
-def image_figures(image: NDArray[np.number], cect: NDArray[np.number], vessels: Mask, lungs: Mask) -> Figures:
-    """How far an image is from the CECT.
-
-    Args:
-        image, cect: HU, one shape.
-        vessels: PA and PV.
-        lungs: inside the lungs.
-
-    Returns:
-        ``psnr`` dB (R = 2000 HU), everywhere, in the vessels and in the lungs; ``ms_ssim`` (volumetric);
-        ``vessel_mae`` and ``other_mae`` HU, in and outside PA and PV.
-    """
-    error = np.abs(image.astype(np.float32) - cect.astype(np.float32))
-    return {
-        "psnr": psnr(image, cect).value,
-        "lungs_psnr": psnr(image, cect, lungs).value,
-        "vessel_psnr": psnr(image, cect, vessels).value,
-        "ms_ssim": ms_ssim(image, cect).outcome.value,
-        "vessel_mae": float(error[vessels].mean()),
-        "other_mae": float(error[~vessels].mean()),
-    }
-
-
-def label_figures(found: Volume, truth: Volume, lungs: Volume) -> Figures:
-    """How well arteries and veins were found; definitions in :mod:`pulmomap.metrics.vessel`.
-
-    Args:
-        found, truth: 0 background, 1 PA, 2 PV, on one grid.
-        lungs: mask of both lungs.
-
-    Returns:
-        Of PA and PV each: Dice everywhere and in the lungs, share of the centre lines found, share of the branches
-        found, HD95 mm; ``sensitivity``, the share of true vessel voxels found as either; ``mcs``, artery/vein
-        misclassification (0 to 0.5).
-    """
-    scores = vessel_table(found, truth, lungs)
-    figures: Figures = {}
-    for name, vessel in (("pa", scores.artery), ("pv", scores.vein)):
-        figures |= {
-            f"dice_{name}": vessel.dice.value,
-            f"dice_{name}_lungs": vessel.dice_lung.value,
-            f"length_{name}": vessel.tree.length_detected.value,
-            f"branches_{name}": vessel.tree.branches_detected.value,
-            f"hd95_{name}": vessel.hd95.value,
-        }
-    true = np.asarray(truth.array) > 0
-    figures["sensitivity"] = float((np.asarray(found.array)[true] > 0).mean()) if true.any() else float("nan")
-    figures["mcs"] = scores.misclassification.value
-    return figures
-
-
-def mean_figures(patients: Iterable[Mapping[str, float]]) -> Figures:
-    """Mean over patients, a patient without a figure left out of that figure."""
-    rows = list(patients)
-    return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:

@@ -39,6 +39,7 @@ def phantom_source() -> str:
 def draw_case(seed: int, root: Path, spacing: float) -> str:
     """Draw one phantom into the store, unless it is there; returns what happened, for people."""
     from pulmomap.phantom.thorax import draw
+    from pulmomap.phantom.truth_files import nodules
 
     name = phantom_name(seed)
     if (root / name).is_dir():
@@ -54,6 +55,7 @@ def draw_case(seed: int, root: Path, spacing: float) -> str:
         "spacing_mm": spacing,
         "affine": phantom.ncct[box].affine.tolist(),  # type: ignore[index]  # the annotation forgets tuples of three
         "drawn_by": phantom_source(),
+        "nodules": nodules(phantom),
     }
     write_case(root, name, arrays | crop_centres(arrays, seed), facts)
     return f"{name} {arrays['ncct'].shape}"

@@ -22,12 +22,12 @@ from pulmomap.dicom.reading import read_volume
 from pulmomap.imaging.lungs import lung_box, lung_mask
 from pulmomap.imaging.resampling import resample_labels, to_grid
 from pulmomap.refusals import Refused
+from training.grids import described, one_grid
 from training.prepare import MARGIN, crop_centres
 from training.site_pairs import Pair, place
 from training.store import StoreError, read_case, write_case
 
 LOWEST_HU, HIGHEST_HU = -1024, 3071
-SAME_PLACE = 1e-2  # mm; what DICOM's decimal strings may lose over a volume
 
 
 def store_salt(root: Path) -> bytes:
@@ -113,23 +113,11 @@ def check_same_grid(before: Volume, after: Volume, pair: Pair) -> None:
             f"{place(pair.non_contrast)} and {place(pair.contrast)} have different frames of reference: they are not "
             "one acquisition and must be registered first"
         )
-    same = before.spatial_shape == after.spatial_shape
-    if not same or np.abs(_corners(before) - _corners(after)).max() > SAME_PLACE:
+    if not one_grid(before, after):
         raise StoreError(
-            f"{place(pair.non_contrast)} is {_described(before)}, {place(pair.contrast)} is {_described(after)}: a "
+            f"{place(pair.non_contrast)} is {described(before)}, {place(pair.contrast)} is {described(after)}: a "
             "pair must share one grid; reconstruct both on the same one"
         )
-
-
-def _corners(volume: Volume) -> NDArray[np.float64]:
-    """LPS mm of the eight outermost voxel centres, so that a small turn counts as much as it moves them."""
-    ends = np.array(np.meshgrid(*((0, size - 1) for size in volume.spatial_shape), [1], indexing="ij")).reshape(4, -1)
-    return np.asarray((volume.affine @ ends)[:3])
-
-
-def _described(volume: Volume) -> str:
-    shape, spacing = (" x ".join(f"{side:g}" for side in sides) for sides in (volume.spatial_shape, volume.spacing))
-    return f"{shape} voxels of {spacing} mm from ({', '.join(f'{value:.2f}' for value in volume.affine[:3, 3])})"
 
 
 def _int16(volume: Volume) -> NDArray[np.int16]:

@@ -76,8 +76,8 @@ def pairs_by_table(non_contrast: Path, contrast: Path, table: Path) -> list[Pair
     for line, row in enumerate(rows, start=2):
         if not all((row[column] or "").strip() for column in COLUMNS):
             raise StoreError(f"{table}, line {line}: a value is missing; fill in {', '.join(COLUMNS)}")
-        before = _only_series(non_contrast / row["non_contrast"].strip(), NON_CONTRAST_RULES)
-        after = _only_series(contrast / row["contrast"].strip(), CONTRAST_RULES)
+        before = only_series(non_contrast / row["non_contrast"].strip(), NON_CONTRAST_RULES)
+        after = only_series(contrast / row["contrast"].strip(), CONTRAST_RULES)
         pairs.append(Pair(row["patient"].strip(), before, after))
     return pairs
 
@@ -91,7 +91,8 @@ def _series_by_study(folder: Path, rules: SelectionRules) -> dict[str, SelectedS
     return found
 
 
-def _only_series(folder: Path, rules: SelectionRules) -> SelectedSeries:
+def only_series(folder: Path, rules: SelectionRules) -> SelectedSeries:
+    """The one usable CT series of a folder. Raises StoreError when there is none, or more."""
     found = _usable(folder, rules)
     if len(found) != 1:
         raise StoreError(f"{folder} holds {len(found)} usable CT series; a pair needs exactly one")

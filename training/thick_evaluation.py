@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from highdicom import Volume
+from numpy.typing import NDArray
 
 from pulmomap.imaging.resampling import resample_image
 from pulmomap.imaging.thick_slices import thick_slices
 from pulmomap.inference.thin_slices import SliceModel, thin_slices
-from training.figures import Figures, image_figures
+from pulmomap.metrics.image import psnr
+from pulmomap.metrics.similarity import ms_ssim
 from training.store import Case
 from training.synthesise import case_volume
 
+Mask = NDArray[np.bool_]
+Figures = dict[str, float]
 Refine = Callable[[Volume, SliceModel], Volume]
 
 
@@ -61,3 +65,27 @@ def covered(thick: Volume, thin: Volume) -> list[int]:
     """The thin slices between the first and the last thick one: beyond them nothing is interpolated."""
     ends = (thin.inverse_affine @ thick.affine @ np.array([[0, 0, 0, 1], [len(thick.array) - 1, 0, 0, 1]]).T)[0]
     return list(range(int(np.ceil(ends[0])), int(np.floor(ends[1])) + 1))
+
+
+def image_figures(image: NDArray[np.number], truth: NDArray[np.number], vessels: Mask, lungs: Mask) -> Figures:
+    """How far thin slices (HU) are from the true ones.
+
+    Returns:
+        ``psnr`` dB (R = 2000 HU), everywhere, in the vessels and in the lungs; ``ms_ssim`` (volumetric);
+        ``vessel_mae`` and ``other_mae`` HU, in and outside PA and PV.
+    """
+    error = np.abs(image.astype(np.float32) - truth.astype(np.float32))
+    return {
+        "psnr": psnr(image, truth).value,
+        "lungs_psnr": psnr(image, truth, lungs).value,
+        "vessel_psnr": psnr(image, truth, vessels).value,
+        "ms_ssim": ms_ssim(image, truth).outcome.value,
+        "vessel_mae": float(error[vessels].mean()),
+        "other_mae": float(error[~vessels].mean()),
+    }
+
+
+def mean_figures(patients: Iterable[Mapping[str, float]]) -> Figures:
+    """Mean over patients, a patient without a figure left out of that figure."""
+    rows = list(patients)
+    return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}

@@ -53,7 +53,7 @@ def ssim(predicted: Array, reference: Array, roi: Array | None = None, window: W
         ValueError: the shapes differ or are too small, the window is empty, or a volume holds NaN.
     """
     require_one_shape(predicted, reference, roi)
-    _scales(predicted.shape)
+    scales_of(predicted.shape)
     middle = None if roi is None else roi[(slice(RADIUS, -RADIUS),) * 3].astype(bool)
     total, voxels = 0.0, 0
     for part, luminance, contrast in _maps(*scaled(predicted, reference, window)):
@@ -66,7 +66,7 @@ def ssim(predicted: Array, reference: Array, roi: Array | None = None, window: W
 def ms_ssim(predicted: Array, reference: Array, window: Window = WINDOW) -> MultiScale:
     """Multi-scale structural similarity of whole volumes, 0 to 1; arguments and errors as in :func:`ssim`."""
     require_one_shape(predicted, reference)
-    scales = _scales(predicted.shape)
+    scales = scales_of(predicted.shape)
     pair = scaled(predicted, reference, window)
     result = 1.0
     for scale, weight in enumerate(WEIGHTS[:scales]):
@@ -80,8 +80,8 @@ def ms_ssim(predicted: Array, reference: Array, window: Window = WINDOW) -> Mult
     return MultiScale(Outcome(result), scales)
 
 
-def _scales(shape: tuple[int, ...]) -> int:
-    """How many scales a volume has room for."""
+def scales_of(shape: tuple[int, ...]) -> int:
+    """How many scales a volume has room for, 1 to 5. Raises ValueError where it is smaller than the window."""
     if len(shape) != 3 or min(shape) < SIDE:
         raise ValueError(f"SSIM needs a volume of at least {SIDE} voxels along each of 3 axes, not {shape}")
     return sum(min(shape) >> scale >= SIDE for scale in range(len(WEIGHTS)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from highdicom import Volume
 from torch import nn
@@ -43,6 +45,27 @@ def random_network(task: str) -> nn.Module:
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return network
+
+
+def write_random_bundle(models: Path, task: str, **sections: Any) -> Path:
+    """Write the bundle of a task into ``models``; keyword arguments replace sections of inference.json."""
+    kind = KINDS[task]
+    folder = models / task
+    for name in ("configs", "models"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    metadata = {
+        "schema": "https://example.org/meta.json",
+        "name": f"tiny_{task}",
+        "version": "0.1.2",
+        "task": task,
+        "description": "a test",
+        "data": {"summary": "Nothing at all.", "seeds": "1-3"},
+    }
+    config = {"network_def": kind["network"], "preprocessing": PREPROCESSING, "inference": kind["inference"]}
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    (folder / "configs" / "inference.json").write_text(json.dumps(config | sections))
+    safetensors.torch.save_file(random_network(task).state_dict(), folder / "models" / "model.safetensors")
+    return folder
 
 
 def make_scan(hu: Any, affine: Any, lung: tuple[slice, slice, slice]) -> Ncct:

@@ -123,7 +123,7 @@ def test_ms_ssim_agrees_with_monai(shape: tuple[int, int, int], scales: int) -> 
 )
 def test_number_of_scales(side: int, scales: int) -> None:
     """As many as leave the window room on the coarsest; the shortest side decides."""
-    assert similarity._scales((512, side, 600)) == scales
+    assert similarity.scales_of((512, side, 600)) == scales
 
 
 def test_negative_contrast_is_set_to_zero() -> None:

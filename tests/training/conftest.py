@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from training.recipe import Preset
 from training.store import Case, split_of, write_case
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second core than they gain
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 Arrays = dict[str, Any]
 SHAPE = (24, 40, 40)
@@ -69,3 +80,19 @@ def store(tmp_path: Path, make_case: Callable[[str, int], Case]) -> Path:
 def preset(request: pytest.FixtureRequest) -> Preset:
     """A preset of each task with a one-layer network (and a one-layer adversary)."""
     return tiny_preset(request.param)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser without a window, shared by the tests of a module."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI must have Chromium: install it (Debian and Ubuntu: the package chromium)")
+        pytest.skip("Chromium is not installed (Debian and Ubuntu: the package chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        yield browser
+        browser.close()
