@@ -8,7 +8,7 @@ SEED   ?= 1
 FLAVOUR ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench image image-check image-lock clean
+.PHONY: help demo pacs-demo test test-slow lint format bench image image-check image-lock clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -25,6 +25,9 @@ demo: $(STAMP)   ## draw a phantom patient, run the app on it, say where the rep
 	rm -rf demo/study && mkdir -p demo/study && cp -r demo/phantom/ncct demo/phantom/seg demo/study/
 	$(BIN)/python -m app -i demo/study -o demo/out -m models
 	@echo "Report: $$(ls -d demo/out/*/report.html)"
+
+pacs-demo: $(STAMP)  ## Orthanc, gateway and viewer on loopback: send a phantom by DICOM, print where its vessels are
+	$(BIN)/python -m deploy.demo --seed $(SEED)
 
 test: $(STAMP)   ## the test suite (under 15 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"

@@ -52,6 +52,10 @@ def test_command_is_understood(line: str) -> None:
         from app.__main__ import parse_arguments
 
         parse_arguments(arguments)
+    elif module == "gateway":
+        from gateway.__main__ import parser as gateway_parser
+
+        gateway_parser().parse_args(arguments)
     elif module.startswith("benchmarks."):
         import_module(module).parser().parse_args(arguments)
     else:

@@ -1,4 +1,4 @@
-"""Door 2, ``python -m training``: phantom, prepare, fit, evaluate, export.
+"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, evaluate, export.
 
 Only the chosen command's module is imported, so that ``--help`` answers at once.
 """
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     _add_prepare(commands.add_parser("prepare", help="fill a store with training cases"))
     _add_fit(commands.add_parser("fit", help="train a network"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the networks on phantoms they never saw"))
+    _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
     _add_export(commands.add_parser("export", help="write a run's network as a MONAI bundle"))
     return door
 
@@ -60,10 +61,18 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     )
     dicom.add_argument("--out", type=Path, required=True, help="the store; its salt is kept beside it as OUT.salt")
     dicom.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
+    levels = kinds.add_parser("levels", help="give every case that has none the levels of its vessels, by calibre")
+    levels.add_argument("--data", type=Path, required=True, help="the store")
     synthesise = kinds.add_parser("synthesise", help="add the Syn-CECT of a trained synthesiser to every case")
     synthesise.add_argument("--data", type=Path, required=True, help="the store")
     synthesise.add_argument("--bundle", type=Path, required=True, help="bundle of the synthesiser")
     synthesise.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
+
+
+def _add_bolus(bolus: argparse.ArgumentParser) -> None:
+    bolus.add_argument("series", type=Path, help="folder of a contrast-enhanced chest CT (DICOM)")
+    bolus.add_argument("--out", type=Path, required=True, help="folder of the case: NIfTI, JSON, PNG")
+    bolus.add_argument("--models", type=Path, help="run these networks on the de-enhanced scan and measure them")
 
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:
@@ -74,13 +83,16 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--time-budget", type=seconds, help="e.g. 40m; without it the preset's steps are done")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped, if it has begun")
     fit.add_argument("--save-every", type=seconds, default=60.0, help="the most that a kill can cost (default 60s)")
-    fit.add_argument("--weights", type=Path, help="start from the weights of another run")
+    fit.add_argument("--weights", type=Path, help="start from another run's weights; of `mae`, the encoder's")
     fit.add_argument("--threads", type=int, help="CPU threads")
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--models", type=Path, default=Path("models"), help="folder of the bundles")
     evaluate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
+    evaluate.add_argument(
+        "--thick", type=float, nargs="+", metavar="MM", help="measure MODELS/slice_interpolation on slices this thick"
+    )
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON too")
 
 
@@ -88,6 +100,7 @@ def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument("run", type=Path, help="folder of the run")
     export.add_argument("--out", type=Path, required=True, help="folder of the bundle, e.g. models/contrast_synthesis")
     export.add_argument("--version", required=True, help="of the bundle, e.g. 0.1.0")
+    export.add_argument("--any-size", action="store_true", help="even if too large for the repository; for `evaluate`")
     export.add_argument("--evaluation", type=Path, help="figures of `evaluate --out` for the model card")
 
 

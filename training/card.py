@@ -20,6 +20,11 @@ LIMITS = {
         "Branches thinner than about 2 mm are often missed.",
         "It expects the Syn-CECT of the synthesiser of this release as its second channel.",
     ),
+    "super_resolution": (
+        "What lies between two thick slices was never measured: a structure thinner than the slices may be painted, "
+        "moved or lost, and a nodule must be measured on the slices that were.",
+        "It was trained on slices of 2 to 5 mm made from thin ones; gaps between slices are unknown to it.",
+    ),
 }
 
 FIGURES = """On phantoms that were used neither for training nor for any choice ({held_out}), mean over patients.
@@ -35,7 +40,7 @@ def model_card(
     """Write the card.
 
     Args:
-        task: "synthesis" or "segmentation".
+        task: of the bundle.
         metadata: the bundle's ``metadata.json``.
         spacing_mm: of the voxels that the network sees.
         rows: figures on held-out phantoms, one row a method, "no model" among them; may be empty.

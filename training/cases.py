@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.data import NEEDS
 from training.store import HELD_OUT, META, Case, StoreError, case_folders, read_case, split_of
 
 
@@ -13,11 +13,11 @@ class Cases:
 
     Args:
         root: the store.
-        task: decides which arrays a case must have.
+        needs: arrays that a case must have.
     """
 
-    def __init__(self, root: Path, task: str) -> None:
-        self.root, self.needs = root, NEEDS[task]
+    def __init__(self, root: Path, needs: Sequence[str]) -> None:
+        self.root, self.needs = root, needs
         self._known: dict[str, Case] = {}
         self._seen: dict[str, int] = {}
         self.refresh()

@@ -15,14 +15,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.augment import degrade, draw_affine, mirror, warp
+from training.losses_skeleton import tubed_skeleton
 from training.recipe import Crop, Preset, SecondChannel
 from training.store import Case
 
 HU_LIMIT = 1000.0
 HU_UNIT = 1000.0
 VESSEL_SHARE = 0.4
+LEVELS = 4
 STACK = 3  # slices of a 2.5D crop
-NEEDS = {"synthesis": ("ncct", "cect", "enhanced"), "segmentation": ("ncct", "cect", "vessels", "aims")}
 
 Floats = NDArray[np.float32]
 Start = tuple[int, int, int]
@@ -46,7 +47,7 @@ def read_patch(array: NDArray[Any], start: Start, size: Start) -> NDArray[Any]:
     return np.asarray(array[np.ix_(*window)])
 
 
-def _start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
+def patch_start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
     """Start of the patch around ``centre``, moved inside the volume where the volume is large enough."""
     starts = [
         int(np.clip(c - k // 2, min(0, (n - k) // 2), max(n - k, (n - k) // 2)))
@@ -55,7 +56,7 @@ def _start(centre: NDArray[Any], size: Start, shape: Start) -> Start:
     return starts[0], starts[1], starts[2]
 
 
-def _centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.Generator) -> NDArray[Any]:
+def random_centre(case: Case, points: str, aimed: float, size: Start, rng: np.random.Generator) -> NDArray[Any]:
     """A random centre: near one of the case's points with probability ``aimed``, else anywhere."""
     if rng.random() < aimed and len(case.array(points)):
         aims = case.array(points)
@@ -71,10 +72,10 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
         augmentation, HU, from which the loss finds the vessels.
     """
     depth, rows, columns = preset.crop.size
-    aim = _centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
+    aim = random_centre(case, "enhanced", preset.crop.aimed, preset.crop.size, rng)
     if preset.crop.central:
         aim = np.array([aim[0], case.shape[1] // 2, case.shape[2] // 2])
-    start = _start(aim, preset.crop.size, case.shape)
+    start = patch_start(aim, preset.crop.size, case.shape)
     if depth <= STACK:  # the first and the last slice are the middle of a stack too
         start = (int(np.clip(aim[0], 0, case.shape[0] - 1)) - depth // 2, *start[1:])
     source = "vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct"
@@ -91,27 +92,41 @@ def synthesis_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augm
 
 
 def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment: bool = True) -> Batch:
-    """One 3D training pair: ``x`` (NCCT, Syn-CECT) (2, slices, rows, columns), ``y`` labels 0, 1 PA, 2 PV (int64)."""
+    """One 3D training pair.
+
+    Returns:
+        ``x`` (NCCT, Syn-CECT) (2, slices, rows, columns), ``y`` labels 0, 1 PA, 2 PV (int64); where the loss needs
+        them, ``level`` 0 to 3 of the vessels and ``skeleton``, labels of the thickened centre lines.
+    """
     size = _reach(preset.crop)
-    start = _start(_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
+    start = patch_start(random_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
 
     def hu(name: str) -> Floats:
         return read_patch(case.array(name), start, size).astype(np.float32)
 
     plain = hu("vnc" if augment and "vnc" in case and rng.random() < preset.plain else "ncct")
     if augment:
-        second = _second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
+        if preset.enhanced and rng.random() < preset.enhanced:
+            plain = second = hu("cect")
+        else:
+            second = second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
         plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
     else:
         second = hu("syn" if "syn" in case else "cect")
     images = torch.stack([to_network(plain), to_network(second)])
-    labels = torch.from_numpy(read_patch(case.array("vessels"), start, size))[None]
+    maps = ("vessels",) if preset.cascade is None else ("vessels", "levels")
+    labels = torch.stack([torch.from_numpy(read_patch(case.array(name), start, size)) for name in maps])
     if augment and rng.random() < preset.augmentation.affine:
         matrix = draw_affine(size, rng, preset.augmentation)
         images, labels = warp(images, matrix), warp(labels, matrix, labels=True)
     if size != preset.crop.size:
         images, labels = coarser(images, labels, preset.crop.size)
-    return {"x": images, "y": labels[0].long()}
+    crop = {"x": images, "y": labels[0].long()}
+    if preset.cascade is not None:
+        crop["level"] = labels[1]
+    if preset.segmentation.skeleton_weight:
+        crop["skeleton"] = torch.from_numpy(tubed_skeleton(labels[0].numpy()))
+    return crop
 
 
 def _reach(crop: Crop) -> Start:
@@ -127,16 +142,24 @@ def coarser(images: Tensor, labels: Tensor, size: Start) -> tuple[Tensor, Tensor
 
     Args:
         images: (channels, slices, rows, columns).
-        labels: (1, slices, rows, columns) with values 0, 1, 2.
+        labels: (1 or 2, slices, rows, columns): 0, 1, 2; and the vessels' levels, 0 to 3.
         size: of the coarser crop.
     """
     small = F.interpolate(images[None], size, mode="trilinear")[0]
-    shares = F.interpolate(torch.stack([labels == 1, labels == 2], 1).float(), size, mode="trilinear")[0]
+
+    def share(masks: list[Tensor]) -> Tensor:
+        return F.interpolate(torch.stack(masks)[None].float(), size, mode="trilinear")[0]
+
+    shares = share([labels[0] == 1, labels[0] == 2])
     vessel = shares.sum(0) >= VESSEL_SHARE
-    return small, (vessel * (1 + shares.argmax(0)))[None].to(labels.dtype)
+    result = [vessel * (1 + shares.argmax(0))]
+    if len(labels) > 1:
+        levels = share([(labels[0] > 0) & (labels[1] == level) for level in range(LEVELS)])
+        result.append(levels.argmax(0) * vessel)
+    return small, torch.stack(result).to(labels.dtype)
 
 
-def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:
+def second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:
     """Draw what stands for the Syn-CECT; a case that has none yet shows its CECT, enhanced at random, instead."""
     kind = rng.random() * (shares.syn + shares.cect + shares.ncct)
     if has_syn and kind < shares.syn:
@@ -146,31 +169,3 @@ def _second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel
         mixed: Floats = plain + np.float32(rng.uniform(*shares.enhancement)) * (hu("cect") - plain)
         return mixed
     return plain
-
-
-def training_batch(cases: list[Case], preset: Preset, step: int, rank: int = 0, world: int = 1) -> Batch:
-    """One process's share of the batch of one step.
-
-    The whole batch is a function of the cases, the preset's seed and the step, and nothing else: crop ``i`` is the same
-    one whichever of the ``world`` processes draws it.
-
-    Args:
-        cases: to draw from.
-        preset: size and seed of the batch.
-        step: counted from 0.
-        rank: of this process.
-        world: number of processes.
-    """
-    crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
-    crops = []
-    for index in range(rank, preset.batch, world):
-        rng = np.random.default_rng([preset.seed, step, index])
-        crops.append(crop(cases[rng.integers(len(cases))], preset, rng))
-    return {key: torch.stack([one[key] for one in crops]) for key in crops[0]}
-
-
-def validation_crops(case: Case, preset: Preset) -> list[Batch]:
-    """The same few crops of a case at every validation, as the scanner made them."""
-    crop = {"synthesis": synthesis_crop, "segmentation": segmentation_crop}[preset.task]
-    rng = np.random.default_rng([preset.seed, 0x5EED])
-    return [crop(case, preset, rng, augment=False) for _ in range(preset.validation_crops)]

@@ -1,7 +1,8 @@
 """`python -m training evaluate`: the shipped networks, run as the application runs them, on held-out phantoms.
 
 Rows of synthesis: the NCCT itself (no model) and the Syn-CECT, against the CECT. Rows of segmentation: the segmenter on
-the NCCT alone, on the Syn-CECT, and on the true CECT, which is the most that synthesis could give.
+the NCCT alone, on the Syn-CECT, and on the true CECT, which is the most that synthesis could give. Rows of
+super-resolution, where asked for: thick slices refined by linear interpolation and by the network.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 from pulmomap.case import Ncct, SynCect
 from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
+from pulmomap.inference.thin_slices import open_slice_model
 from pulmomap.metrics.comparison import compare, holm
 from training.figures import Figures, comparison_table, image_figures, label_figures, mean_figures, table
 from training.recipe import RecipeError
 from training.store import HELD_OUT, Case, case_folders, ranges, read_case
 from training.synthesise import as_ncct, case_volume
+from training.thick_evaluation import measure_thick
 
 Rows = dict[str, Figures]
 Patients = dict[str, dict[str, list[Figures]]]
@@ -148,6 +151,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n{task}, mean of {len(cases)} phantoms\n\n{table(result[task])}")
         if compared[task]:
             print(f"\n{ours} minus {plain}\n\n{comparison_table(compared[task])}")
+    if args.thick:
+        thin = measure_thick(cases, args.thick, open_slice_model(args.models / "slice_interpolation"))
+        result["super_resolution"] = {row: mean_figures(figures) for row, figures in thin.items()}
+        patients["super_resolution"] = thin
+        print(f"\nsuper_resolution, mean of {len(cases)} phantoms\n\n{table(result['super_resolution'])}")
     result["held_out"] = f"{len(cases)} phantoms, seeds {ranges(int(case.meta['seed']) for case in cases)}"
     result |= {"patients": patients, "comparisons": compared}
     if args.out:

@@ -26,7 +26,13 @@ LICENSE = Path(__file__).parents[1] / "LICENSE"
 
 
 def export(
-    run: Path, out: Path, version: str, *, rows: Mapping[str, Mapping[str, float]] | None = None, held_out: str = "none"
+    run: Path,
+    out: Path,
+    version: str,
+    *,
+    rows: Mapping[str, Mapping[str, float]] | None = None,
+    held_out: str = "none",
+    any_size: bool = False,
 ) -> None:
     """Write the bundle; the same run, version and figures give the same bytes.
 
@@ -36,6 +42,7 @@ def export(
         version: of the bundle.
         rows: figures for the card, one row a method.
         held_out: what they were measured on.
+        any_size: write weights that are too large to ship too, for `evaluate`.
 
     Raises:
         RecipeError: the recipe makes no bundle, there is no checkpoint, or the weights are too large to ship.
@@ -45,8 +52,11 @@ def export(
         raise RecipeError(f"recipe {preset.name} is for comparison only; the application has no use for its network")
     state = load_checkpoint(run)
     weights = averaged_weights(state["average"])
-    if sum(tensor.nbytes for tensor in weights.values()) > LARGEST:
-        raise RecipeError(f"the weights of {run} are larger than {LARGEST >> 20} MiB; choose fewer channels")
+    if not any_size and sum(tensor.nbytes for tensor in weights.values()) > LARGEST:
+        raise RecipeError(
+            f"the weights of {run} are larger than {LARGEST >> 20} MiB; choose fewer channels, or add --any-size for "
+            "a bundle that no repository will hold"
+        )
     metadata = {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
         "name": preset.bundle,
@@ -111,7 +121,8 @@ def run(args: argparse.Namespace) -> int:
     content = json.loads(args.evaluation.read_text(encoding="utf-8")) if args.evaluation else {}
     preset = Preset.model_validate_json((args.run / PRESET).read_text(encoding="utf-8"))
     rows = content.get(preset.task)
-    export(args.run, args.out, args.version, rows=rows, held_out=content.get("held_out", "none"))
+    held_out = content.get("held_out", "none")
+    export(args.run, args.out, args.version, rows=rows, held_out=held_out, any_size=args.any_size)
     return 0
 
 

@@ -11,19 +11,17 @@ from types import FrameType
 import torch
 from lightning_fabric import Fabric
 
+from training.batches import needs, training_batch
 from training.cases import Cases
 from training.checkpoint import CHECKPOINT, clear_partials, commit, describe, load_checkpoint, save_checkpoint
-from training.data import training_batch
 from training.display import Display
 from training.logs import Record, open_logs
-from training.loops.adversarial import AdversarialLoop
-from training.loops.supervised import SupervisedLoop
+from training.loops.choice import loop_of
 from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset
 from training.store import split_digest
 from training.validate import picture, validate
 
-LOOPS = {"synthesis": AdversarialLoop, "segmentation": SupervisedLoop}
 PRESET = "preset.json"
 
 
@@ -37,7 +35,7 @@ class Run:
         budget: seconds of training in all, over every resume; None trains to ``preset.steps``.
         resume: go on from the checkpoint in the folder.
         save_every: seconds between checkpoints, the most a kill can cost.
-        weights: folder of another run whose averaged weights this one starts from.
+        weights: folder of another run whose averaged weights this one starts from; of a pretraining, the encoder.
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
     """
 
@@ -57,17 +55,16 @@ class Run:
             raise RecipeError(f"{folder} holds a run already; add --resume, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         self.preset, self.folder, self.budget, self.save_every = preset, folder, budget, save_every
-        self.cases = Cases(data, preset.task)
+        self.cases = Cases(data, needs(preset))
         self.fabric = fabric or make_fabric(preset.precision)
         refuse_uneven(preset, self.fabric)
         self.writes = self.fabric.is_global_zero  # one process writes, however many train
-        self.loop = LOOPS[preset.task](self.fabric, preset)
+        self.loop = loop_of(preset)(self.fabric, preset)
         self.step, self.spent, self.commit = 0, 0.0, commit()
         self.started_from = "random weights"
         if weights is not None:
             origin = load_checkpoint(weights)
-            self.loop.start_from(origin["average"])
-            self.started_from = describe(origin)
+            self.started_from = self.loop.start_from(origin["average"]) + describe(origin)
         if resume:
             self._load(load_checkpoint(folder))
         self.records: list[Record] = []

@@ -1,4 +1,4 @@
-"""`python -m training prepare`: fills the store with phantoms, a site's pairs, and the Syn-CECT of a synthesiser."""
+"""`python -m training prepare`: fills the store: phantoms, a site's pairs, vessel levels, Syn-CECTs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter, uniform_filter
 
+from training.levels import phantom_levels
 from training.store import HELD_OUT, StoreError, read_case, write_case
 
 MARGIN = 20.0  # mm around the lungs; a little more than the networks' field of view in use
@@ -46,6 +47,7 @@ def draw_case(seed: int, root: Path, spacing: float) -> str:
     phantom = draw(seed, spacing=spacing)
     box = lung_box(np.asarray(phantom.lungs.array), MARGIN / spacing)
     arrays = {key: np.asarray(getattr(phantom, key).array)[box] for key in ("ncct", "vnc", "cect", "vessels", "lungs")}
+    arrays["levels"] = phantom_levels(np.asarray(phantom.labels.array)[box], arrays["vessels"])
     facts = {
         "source": "phantom",
         "seed": seed,
@@ -126,6 +128,10 @@ def run(args: argparse.Namespace) -> int:
         folders = args.non_contrast, args.contrast
         pairs = pairs_by_table(*folders, args.patients) if args.patients else pairs_by_study(*folders)
         prepare_site(pairs, args.out, spacing=args.spacing)
+    elif args.kind == "levels":
+        from training.levels import add_levels
+
+        add_levels(args.data)
     else:
         from training.synthesise import add_synthesis
 

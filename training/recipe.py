@@ -8,7 +8,7 @@ from pydoc import locate
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "recipes"
 NetworkSpec = dict[str, Any]
 Precision = Literal["32-true", "bf16-mixed"]
+Task = Literal["synthesis", "segmentation", "super_resolution", "reconstruction"]
 
 
 class RecipeError(ValueError):
@@ -58,6 +59,7 @@ class Optimiser(_Settings):
     floor: float = Field(0.02, ge=0, le=1, description="learning rate at the end, relative to the start")
     clip: float | None = Field(1.0, gt=0, description="largest norm of the gradient; null: no limit")
     epoch: int = Field(1, gt=0, description="steps; with a period, the rate changes once an epoch")
+    encoder_rate: float = Field(1.0, ge=0, description="learning rate of a pretrained encoder over lr; 0: frozen")
     period: int | None = Field(None, gt=0, description="epochs from lr down to its floor; then it climbs, and so on")
 
 
@@ -86,6 +88,36 @@ class SegmentationLoss(_Settings):
 
     dice_weight: float = Field(1.0, ge=0)
     small_vessel_weight: float = Field(2.0, ge=0, description="extra cross-entropy weight of the thinnest vessels")
+    skeleton_weight: float = Field(0.0, ge=0, description="of the skeleton recall")
+
+
+class CascadeLoss(_Settings):
+    """Level-weighted Dice + artery/vein overlap at every stage of a cascade; replaces cross entropy + Dice."""
+
+    levels: tuple[int, ...] = Field(description="the deepest level, 0 to 3, that each stage must find")
+    largest_weight: float = Field(50.0, ge=1, description="of a level's Dice")
+    overlap_weight: float = Field(1.0, ge=0)
+    entropy_weight: float = Field(1.0, ge=0, description="of the cross entropy, which the publication does not have")
+
+
+class SuperResolution(_Settings):
+    """The thick slices that a super-resolution learns from, and its loss."""
+
+    slices: int = Field(6, ge=2, description="thick slices that the network sees at a time")
+    ratio: tuple[float, float] = Field((2.0, 5.0), description="range of the slice distance, in thin slices")
+    thickness: tuple[float, float] = Field((0.8, 1.2), description="range of the thickness over the slice distance")
+    vesselness_weight: float = Field(0.2, ge=0, description="of the error of the vesselness, beside the image's")
+    vesselness_mm: tuple[float, ...] = Field((0.7, 1.2, 2.0), description="scales; the crop is only a few slices thick")
+    squared: bool = Field(False, description="squared errors instead of absolute ones")
+
+
+class Masking(_Settings):
+    """What a pretraining hides, and what it must paint."""
+
+    block: int = Field(16, gt=0, description="voxels; side of a block, a multiple of the network's stride")
+    ratio: float = Field(0.6, gt=0, lt=1, description="share of the blocks that is hidden")
+    normalised: bool = Field(True, description="each block less its mean, over its standard deviation")
+    noise: float = Field(0.02, ge=0, description="network units; blocks that vary less count less")
 
 
 class SecondChannel(_Settings):
@@ -104,7 +136,7 @@ class SecondChannel(_Settings):
 class Preset(_Settings):
     """Everything that decides what a run does."""
 
-    task: Literal["synthesis", "segmentation"]
+    task: Task
     name: str = Field(description="of the recipe")
     bundle: str | None = Field(None, description="what the network is shipped as; null: for comparison, never exported")
     description: str
@@ -118,14 +150,28 @@ class Preset(_Settings):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step")
     augmentation: Augmentation = Augmentation()
     plain: float = Field(0.25, ge=0, le=1, description="share of crops whose input is the VNC instead of the NCCT")
+    enhanced: float = Field(0.0, ge=0, le=1, description="share of crops that show the CECT alone; segmentation")
     synthesis: SynthesisLoss = SynthesisLoss()
     adversary: Adversary | None = None
     segmentation: SegmentationLoss = SegmentationLoss()
+    cascade: CascadeLoss | None = None
+    super_resolution: SuperResolution = SuperResolution()
+    masking: Masking = Masking()
     second_channel: SecondChannel = SecondChannel()
     validate_every: float = Field(120.0, gt=0, description="seconds between validations")
     validation_crops: int = Field(4, gt=0, description="fixed crops per validation case")
     inference: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
     preprocessing: dict[str, Any] = Field(default_factory=dict, description="goes into the bundle as it is")
+
+    @model_validator(mode="after")
+    def _thin_slices_fit(self) -> Preset:
+        span = int((self.super_resolution.slices - 1) * self.super_resolution.ratio[0])
+        if self.task == "super_resolution" and self.crop.size[0] > span:
+            raise ValueError(
+                f"{self.crop.size[0]} thin slices do not fit between {self.super_resolution.slices} thick ones at a "
+                f"ratio of {self.super_resolution.ratio[0]}; take at most {span}"
+            )
+        return self
 
 
 def recipe_names() -> list[str]:

@@ -15,25 +15,38 @@ import hashlib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pulmomap.case import ModelIdentity
-from pulmomap.inference.bundle_spec import Metadata, NetworkDef, SegmentationConfig, SynthesisConfig, Task
+from pulmomap.inference.bundle_spec import (
+    Metadata,
+    NetworkDef,
+    SegmentationConfig,
+    SuperResolutionConfig,
+    SynthesisConfig,
+    Task,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Config = TypeVar("Config", SynthesisConfig, SegmentationConfig, SynthesisConfig | SegmentationConfig)
+AnyConfig: TypeAlias = SynthesisConfig | SegmentationConfig | SuperResolutionConfig
+Config = TypeVar("Config", SynthesisConfig, SegmentationConfig, SuperResolutionConfig, AnyConfig)
 Read = TypeVar("Read", bound=BaseModel)
 WEIGHTS = Path("models", "model.safetensors")
-CONFIGS: dict[Task, type[SynthesisConfig] | type[SegmentationConfig]] = {
+CONFIGS: dict[Task, type[SynthesisConfig] | type[SegmentationConfig] | type[SuperResolutionConfig]] = {
     "synthesis": SynthesisConfig,
     "segmentation": SegmentationConfig,
+    "super_resolution": SuperResolutionConfig,
 }
 # (channels in, channels out, spatial axes) that the code around a network of each task relies on
-SHAPES: dict[Task, tuple[int, int, int]] = {"synthesis": (3, 3, 2), "segmentation": (2, 3, 3)}
+SHAPES: dict[Task, tuple[int, int, int]] = {
+    "synthesis": (3, 3, 2),
+    "segmentation": (2, 3, 3),
+    "super_resolution": (1, 1, 3),  # and, as a second input, the places of the slices it makes
+}
 
 
 class BundleError(Exception):
@@ -72,7 +85,7 @@ class Bundle(Generic[Config]):
         return SHAPES[self.metadata.task][2]
 
 
-def load_bundle(folder: Path) -> Bundle[SynthesisConfig | SegmentationConfig]:
+def load_bundle(folder: Path) -> Bundle[AnyConfig]:
     """Read and check a bundle.
 
     Raises:
@@ -106,7 +119,15 @@ def load_segmentation_bundle(folder: Path) -> Bundle[SegmentationConfig]:
     return Bundle(folder, bundle.metadata, bundle.config, bundle.network, bundle.identity)
 
 
-def _wrong_task(bundle: Bundle[SynthesisConfig | SegmentationConfig], wanted: Task) -> BundleError:
+def load_super_resolution_bundle(folder: Path) -> Bundle[SuperResolutionConfig]:
+    """:func:`load_bundle` for a folder that must hold an inter-slice super-resolution."""
+    bundle = load_bundle(folder)
+    if not isinstance(bundle.config, SuperResolutionConfig):
+        raise _wrong_task(bundle, "super_resolution")
+    return Bundle(folder, bundle.metadata, bundle.config, bundle.network, bundle.identity)
+
+
+def _wrong_task(bundle: Bundle[AnyConfig], wanted: Task) -> BundleError:
     return BundleError(
         f"bundle {bundle.folder}: its task is {bundle.metadata.task}, but {wanted} is needed here; "
         "put each bundle into the folder of its own name"
@@ -183,9 +204,12 @@ def _check_shape(folder: Path, network: nn.Module, task: Task) -> None:
 
     channels, classes, axes = SHAPES[task]
     side = 2 * int(getattr(network, "stride", 1))
+    given = [torch.zeros(1, channels, *(side,) * axes)]
+    if task == "super_resolution":
+        given.append(torch.arange(float(side))[None])
     try:
-        answer = network(torch.zeros(1, channels, *(side,) * axes))
-    except RuntimeError as error:
+        answer = network(*given)
+    except (RuntimeError, TypeError) as error:
         raise BundleError(
             f"bundle {folder}: the network does not take {channels} channels on {axes} axes ({_line(error)})"
         ) from None

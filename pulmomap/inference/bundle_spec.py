@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Task = Literal["synthesis", "segmentation"]
+Task = Literal["synthesis", "segmentation", "super_resolution"]
 Positive = Annotated[float, Field(gt=0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -65,6 +65,14 @@ class SegmentationInference(_Part):
     overlap: float = Field(ge=0, lt=1, description="part of a window shared with the next")
 
 
+class SuperResolutionInference(_Part):
+    """How thin slices are predicted from thick ones."""
+
+    thick: int = Field(ge=2, description="thick slices that the network sees at a time")
+    thin: int = Field(ge=2, description="thin slices that it predicts from them")
+    tile: PositiveInt = Field(description="pixels; largest side of a tile within the slice")
+
+
 class TrainingData(_File):
     """What the weights were trained on."""
 
@@ -95,3 +103,11 @@ class SegmentationConfig(_File):
     network_def: NetworkDef
     preprocessing: Preprocessing
     inference: SegmentationInference
+
+
+class SuperResolutionConfig(_File):
+    """``configs/inference.json`` of an inter-slice super-resolution."""
+
+    network_def: NetworkDef
+    preprocessing: Preprocessing
+    inference: SuperResolutionInference

@@ -110,6 +110,8 @@ class OpenVinoRuntime:
         # OpenVINO would trace the network itself, twice more to check the trace: 10 times as long.
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # OpenVINO still reads traces best
+            tracing: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
+            warnings.simplefilter("ignore", tracing)  # that the trace holds for other shapes is tested
             traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
         self._model = openvino.convert_model(traced, example_input=example)
         self._core = openvino.Core()

@@ -10,7 +10,7 @@ No norm layer: weights are standardised instead, so a voxel gets the same answer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -75,6 +75,7 @@ class VesselUnet(nn.Module):
     ) -> None:
         super().__init__()
         self.stride = 2 ** (len(channels) - 1)
+        self.channels = tuple(channels)
         self.head = nn.Conv3d(in_channels, channels[0], 3, padding=1)
         self.downs = nn.ModuleList(_Down(fine, coarse) for fine, coarse in pairwise(channels))
         self.ups = nn.ModuleList(_Up(coarse, fine) for fine, coarse in list(pairwise(channels))[1:])
@@ -82,12 +83,20 @@ class VesselUnet(nn.Module):
         self.refine = StandardConv3d(channels[0], channels[0], 3)
         self.output = nn.Conv3d(channels[0], out_channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        finest = torch.relu(self.head(x))
-        levels = [finest]
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Features of every level, finest first."""
+        levels = [torch.relu(self.head(x))]
         for down in self.downs:
             levels.append(down(levels[-1]))
-        x = levels.pop()
+        return levels
+
+    def encoder_weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The part of another such network's weights that :meth:`encode` uses, by our own names."""
+        return {name: weight for name, weight in weights.items() if name.startswith(("head.", "downs."))}
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels = self.encode(x)
+        finest, x = levels[0], levels.pop()
         for up in reversed(self.ups):
             x = up(x, levels.pop())
         x = torch.relu(self.refine(torch.relu(self.upsample(x) + finest)))

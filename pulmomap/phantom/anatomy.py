@@ -16,6 +16,17 @@ from pulmomap.phantom.fields import Coarse, Field, Point
 from pulmomap.phantom.lobes import divide_lobes, divide_segments
 from pulmomap.phantom.population import Patient
 
+PLEURA = 1.0  # mm, with the fat below it
+BULGING = (
+    "aorta",
+    "arch_branches",
+    "superior_vena_cava",
+    "brachiocephalic_veins",
+    "inferior_vena_cava",
+    "azygos",
+    "oesophagus",
+)
+
 
 @dataclass(frozen=True)
 class Landmarks:
@@ -68,6 +79,8 @@ def build(patient: Patient, coarse: Coarse) -> Anatomy:
     above, below = _diaphragm(patient, coarse, warp)
     solid = np.minimum.reduce([shapes[name] for name in ("pericardium", "mediastinum", "hila")])
     solid = np.minimum(solid, shapes["spine"] - 6.0)
+    # Vessels and gullet that bulge into the chest are covered by the pleura: they are not lung.
+    solid = np.minimum.reduce([solid] + [shapes[name] - PLEURA for name in BULGING])
     lungs = np.maximum.reduce([cavity, -solid, above])
     shapes["abdomen"] = np.maximum(cavity - 1.0, below)
     lobes, fissure = divide_lobes(patient, coarse, lungs)

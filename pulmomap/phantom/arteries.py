@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
-from pulmomap.phantom.fields import Coarse
-from pulmomap.phantom.generations import levels
+from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.growth import Growth, Tree, central, colonise, leaves_below, murray, smooth, without_twigs
 from pulmomap.phantom.lobes import Lobe, Segment
 from pulmomap.phantom.population import Patient
-from pulmomap.phantom.space import Branching, Near, Walls, off_the_pleura, room
-from pulmomap.phantom.supernumerary import Twigs, sprout
+from pulmomap.phantom.space import Branching, Near, Walls, room
 from pulmomap.phantom.variants import Variants
 
 
 def grow_arteries(
     patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse, airways: Branching, walls: Walls
-) -> Branching:
-    """Draws from ``coarse.rng``."""
+) -> tuple[Tree, Point]:
+    """The tree and its radii, mm. Draws from ``coarse.rng``."""
     rng, size, near, marks = coarse.rng, patient.scale, Near(patient, coarse.rng), anatomy.marks
     tree = Tree()
     division = tree.line(marks.trunk, -1)
@@ -49,8 +47,7 @@ def grow_arteries(
     walls.clear(tree)
     calibre = size * patient.calibre
     radii = central(murray(tree, 0.9 * size, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
-    radii = sprout(tree, radii, Twigs(every=4.6), off_the_pleura(anatomy, coarse), [airways.tree], rng)
-    return Branching(tree, radii, levels(tree, radii))
+    return tree, radii
 
 
 def _accompany(
@@ -78,4 +75,4 @@ def _accompany(
             parent = beside.get(before, entries[Lobe(lobe)])
             if segment in others and airways.tree.segments[before] != segment:
                 parent = others[Segment(segment)]
-            beside[node] = tree.add(points[node] + offset, parent, lobe, segment)
+            beside[node] = tree.line([points[node] + offset], parent, lobe, segment)

@@ -6,7 +6,7 @@ of their directions; a point is gone once a node is near. Radii follow Murray's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,12 +67,19 @@ class Tree:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a tree grows, mm."""
+    """How a tree grows, mm.
+
+    Attributes:
+        step: between two nodes. reach: an attractor is gone once a node is as near as this.
+        jitter, inertia: randomness and persistence of the direction, against the pull of 1.
+        aside: moves new nodes (n, 3) out of what they must not run through.
+    """
 
     step: float
     reach: float
     jitter: float = 0.12
     inertia: float = 0.5
+    aside: Callable[[Points], Points] = lambda points: points
 
 
 # An attractor that no new node has come nearer to for this long lies behind a corner: it is given up.
@@ -125,7 +132,7 @@ def _advance(
     np.add.at(pull, which, _unit(attractors - points[owner]))
     before = points[nodes] - points[np.maximum(parents[nodes], 0)]
     heading = _unit(pull) + growth.inertia * _unit(before) + rng.normal(0.0, growth.jitter, pull.shape)
-    return nodes, points[nodes] + growth.step * _unit(heading)
+    return nodes, growth.aside(points[nodes] + growth.step * _unit(heading))
 
 
 def _unit(vectors: Points) -> Points:

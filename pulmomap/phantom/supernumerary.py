@@ -6,7 +6,7 @@ with the airways (Elliott and Reid 1965). Without them a tree is as long as a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pulmomap.phantom.growth import Points, Tree
+from pulmomap.phantom.separation import Obstacles
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Twigs:
     Attributes:
         every: mean distance along the vessels between two side branches.
         shortest, longest: their length beyond the parent's surface.
-        clearance: kept from other trees.
+        clearance: kept from the surfaces of other trees.
         thickest: parents of a larger radius carry none.
         forked: the share of them that divides once more. spread: tangent of the fork's half angle.
         radius: from and to.
@@ -32,7 +33,7 @@ class Twigs:
     every: float = 4.0
     shortest: float = 2.6
     longest: float = 5.4
-    clearance: float = 2.5
+    clearance: float = 1.0
     thickest: float = 6.0
     forked: float = 0.85
     spread: float = 0.9
@@ -43,7 +44,7 @@ Inside = Callable[[Points], NDArray[np.bool_]]
 
 
 def sprout(
-    tree: Tree, radii: Points, twigs: Twigs, inside: Inside, others: Sequence[Tree], rng: np.random.Generator
+    tree: Tree, radii: Points, twigs: Twigs, inside: Inside, others: Obstacles, rng: np.random.Generator
 ) -> Points:
     """Add side branches in the lobes to ``tree``; returns the radii of all its nodes, mm.
 
@@ -52,7 +53,7 @@ def sprout(
         radii: at its nodes, mm.
         twigs: how many and how long.
         inside: whether points (n, 3) lie where a twig may end.
-        others: trees that must not be touched.
+        others: what must not be touched.
         rng: draws places and directions.
     """
     points, parents = tree.arrays()
@@ -72,8 +73,9 @@ def sprout(
     free = np.ones(len(chosen), dtype=bool)
     for places in forks:
         free &= inside(places)
-        for other in others:
-            free &= cKDTree(other.arrays()[0]).query(places)[0] > twigs.clearance
+        start = points[chosen] if places is forks[0] else forks[0]
+        for part in (0.35, 0.7, 1.0):
+            free &= others.gap(start + part * (places - start))[0] > twigs.clearance
     own = cKDTree(points)
     free &= own.query(forks[1])[0] > 0.5 * reach
     forked = rng.random(len(chosen)) < twigs.forked

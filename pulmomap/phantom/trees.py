@@ -3,11 +3,13 @@
 Airways grow first: trachea, main and lobar bronchi, a named bronchus for each of 18 segments, then the periphery.
 Arteries run beside the airways and grow on; veins keep away from them, run along the planes between the segments, and
 drain by four trunks into the left atrium. Both carry the short side branches that real pulmonary vessels have in larger
-number than the branches that follow the airways (supernumerary vessels, Elliott and Reid 1965).
+number than the branches that follow the airways (supernumerary vessels, Elliott and Reid 1965). No two of the three run
+through each other: the thinner tree gives way (:mod:`pulmomap.phantom.separation`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +18,12 @@ from pulmomap.phantom.airways import grow_airways
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.arteries import grow_arteries
 from pulmomap.phantom.fields import Coarse, Point
+from pulmomap.phantom.generations import levels
+from pulmomap.phantom.growth import Tree
 from pulmomap.phantom.population import Patient
-from pulmomap.phantom.space import Branching, Walls
+from pulmomap.phantom.separation import Obstacles, Tubes, give_way, tubes, without_touching
+from pulmomap.phantom.space import Branching, Walls, off_the_pleura
+from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.variants import Variants
 from pulmomap.phantom.veins import grow_veins
 
@@ -32,14 +38,46 @@ class Vasculature:
     veins: Branching
 
 
+# Surface to surface, mm. An artery may lean on the airway it runs with.
+BESIDE_AIRWAY = 0.1
+DENT = 0.6  # what an airway's wall may press into an artery that found no other way
+BESIDE_VESSEL = 0.4
+ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=4.0), Twigs(every=3.2)
+
+
 def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse) -> Vasculature:
     """Grow all three trees. Draws from ``coarse.rng``."""
     walls = Walls(anatomy, coarse)
     airways = grow_airways(patient, anatomy, coarse, walls)
-    arteries = grow_arteries(patient, variants, anatomy, coarse, airways, walls)
-    veins = grow_veins(patient, variants, anatomy, coarse, airways, arteries, walls)
-    for branching in (arteries, veins):
-        places = np.array(branching.tree.points)
-        segments = coarse.at(anatomy.segments, places)
-        branching.tree.segments[:] = np.where(np.array(branching.tree.lobes) > 0, segments, 0).tolist()
-    return Vasculature(airways, np.maximum(0.7, 0.22 * airways.radii), arteries, veins)
+    wall = np.maximum(0.7, 0.22 * airways.radii)
+    bronchi = tubes(airways.tree, airways.radii, wall)
+    artery, artery_radii = grow_arteries(patient, variants, anatomy, coarse, airways, walls)
+    _part(artery, artery_radii, [bronchi], BESIDE_AIRWAY, coarse.rng, walls)
+    standing = [bronchi, tubes(artery, artery_radii)]
+    vein, vein_radii = grow_veins(patient, variants, anatomy, coarse, Obstacles(standing), walls)
+    _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
+    _part(artery, artery_radii, [bronchi, tubes(vein, vein_radii)], BESIDE_AIRWAY, coarse.rng, walls)
+    artery, artery_radii = without_touching(artery, artery_radii, Obstacles([bronchi]), -DENT)
+    standing = [bronchi, tubes(artery, artery_radii)]
+    _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
+    vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
+    inside = off_the_pleura(anatomy, coarse)
+    artery_radii = sprout(
+        artery, artery_radii, ARTERY_TWIGS, inside, Obstacles([bronchi, tubes(vein, vein_radii)]), coarse.rng
+    )
+    standing = [bronchi, tubes(artery, artery_radii)]
+    vein_radii = sprout(vein, vein_radii, VEIN_TWIGS, inside, Obstacles(standing), coarse.rng)
+    for tree in (artery, vein):
+        segments = coarse.at(anatomy.segments, np.array(tree.points))
+        tree.segments[:] = np.where(np.array(tree.lobes) > 0, segments, 0).tolist()
+    arteries = Branching(artery, artery_radii, levels(artery, artery_radii))
+    return Vasculature(airways, wall, arteries, Branching(vein, vein_radii, levels(vein, vein_radii)))
+
+
+def _part(
+    tree: Tree, radii: Point, standing: Sequence[Tubes], gap: float, rng: np.random.Generator, walls: Walls
+) -> None:
+    """Move a tree, all but its root, off what stands, and keep it inside the chest."""
+    fixed = np.zeros(len(tree), dtype=bool)
+    fixed[0] = True
+    give_way(tree, radii, Obstacles(standing), gap, fixed, rng, walls.clear)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from pulmomap.phantom.anatomy import Anatomy
-from pulmomap.phantom.fields import Coarse
-from pulmomap.phantom.generations import levels
+from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.growth import Growth, Tree, colonise, murray, smooth, without_twigs
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.population import Patient
-from pulmomap.phantom.space import Branching, Near, Walls, off_the_pleura, room
-from pulmomap.phantom.supernumerary import Twigs, sprout
+from pulmomap.phantom.separation import Obstacles
+from pulmomap.phantom.space import Near, Walls, room
 from pulmomap.phantom.variants import Variants
 
 
@@ -21,32 +19,28 @@ def grow_veins(
     variants: Variants,
     anatomy: Anatomy,
     coarse: Coarse,
-    airways: Branching,
-    arteries: Branching,
+    standing: Obstacles,
     walls: Walls,
-) -> Branching:
-    """Draws from ``coarse.rng``."""
+) -> tuple[Tree, Point]:
+    """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
     tree, entries = _venous_trunks(patient, variants, anatomy, rng)
-    artery, airway = cKDTree(arteries.tree.arrays()[0][::2]), cKDTree(airways.tree.arrays()[0])
-    between = Growth(step=3.0 * size, reach=9.0, jitter=0.1)
-    fine = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4)
+    between = Growth(step=3.0 * size, reach=9.0, jitter=0.1, aside=standing.aside(3.0))
+    fine = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4, aside=standing.aside(1.5))
     for lobe, entry in entries.items():
         inside = anatomy.lobes == lobe
         large = room(anatomy, coarse, 1 / 6000, inside & (anatomy.border < 5.0), pleura=8.0)
-        large = large[artery.query(large)[0] > 5.0] if len(large) else large
+        large = large[standing.gap(large)[0] > 3.5]
         colonise(tree, [entry], large, between, rng, lobe)
         space = room(anatomy, coarse, 1 / 11000, inside)
-        space = space[(artery.query(space)[0] > 3.2) & (airway.query(space)[0] > 5.0)] if len(space) else space
+        space = space[standing.gap(space)[0] > 2.0]
         colonise(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
     tree = without_twigs(tree, 2)
     smooth(tree, 1)
     walls.clear(tree)
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
     radii = murray(tree, 0.82 * size, 2.4, largest)
-    others = [airways.tree, arteries.tree]
-    radii = sprout(tree, radii, Twigs(every=3.6), off_the_pleura(anatomy, coarse), others, rng)
-    return Branching(tree, radii, levels(tree, radii))
+    return tree, radii
 
 
 def _venous_trunks(

@@ -8,6 +8,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial import cKDTree
 
 from pulmomap.phantom.lobes import LOBE_OF, Lobe, Segment
+from pulmomap.phantom.space import Branching
 from pulmomap.phantom.thorax import Phantom, breathe, draw
 
 SEEDS = (11, 12)
@@ -179,12 +180,43 @@ def test_no_large_vessel_crosses_a_fissure(phantom: Phantom) -> None:
         assert (near & in_lung).mean() < 0.03
 
 
-def test_arteries_and_veins_do_not_run_through_each_other(phantom: Phantom) -> None:
-    """Of the veins' nodes in the lungs, hardly one lies inside an artery."""
-    arteries, veins = phantom.trees.arteries, phantom.trees.veins
-    inner = np.array(veins.tree.lobes) > 0
-    distance, node = cKDTree(np.array(arteries.tree.points)).query(np.array(veins.tree.points)[inner])
-    assert (distance < arteries.radii[node]).mean() < 0.01
+def axis_of(branching: Branching, wall: np.ndarray | float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Points along all edges, 0.5 mm apart, and the radii there, graded as the tubes are painted."""
+    points, parents = branching.tree.arrays()
+    radii = branching.radii + wall
+    lobes = np.array(branching.tree.lobes)
+    places, widths = [], []
+    for node in range(1, len(points)):
+        parent = parents[node]
+        count = int(np.linalg.norm(points[node] - points[parent]) / 0.5) + 1
+        part = np.arange(1, count + 1) / count
+        places.append(points[parent] + part[:, None] * (points[node] - points[parent]))
+        upper = radii[parent] if lobes[parent] == lobes[node] else radii[node]
+        widths.append(upper + part * (radii[node] - upper))
+    return np.concatenate(places), np.concatenate(widths)
+
+
+def deepest(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> float:
+    """How deep one set of tubes enters the other, mm; negative if apart. Every pair in reach is looked at."""
+    near = cKDTree(first[0]).query_ball_point(second[0], second[1] + first[1].max())
+    return max(
+        float((first[1][close] + width - np.linalg.norm(first[0][close] - place, axis=1)).max())
+        for close, place, width in zip(near, *second, strict=True)
+        if close
+    )
+
+
+def test_arteries_and_veins_never_run_through_each_other(phantom: Phantom) -> None:
+    arteries, veins = axis_of(phantom.trees.arteries), axis_of(phantom.trees.veins)
+    bronchi = axis_of(phantom.trees.airways, phantom.trees.airway_wall)
+    assert deepest(arteries, veins) < 0.05
+    assert deepest(bronchi, veins) < 0.05
+
+
+def test_no_lung_lies_in_a_vessel_of_the_mediastinum(phantom: Phantom) -> None:
+    for name in ("aorta", "superior_vena_cava", "inferior_vena_cava", "azygos", "oesophagus"):
+        inside = phantom.body.anatomy.shapes[name] < 0
+        assert not (inside & (phantom.body.anatomy.lungs < 0)).any(), name
 
 
 @pytest.mark.parametrize("tree", ["airways", "arteries", "veins"])

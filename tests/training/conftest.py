@@ -36,7 +36,8 @@ def fake_arrays(seed: int) -> Arrays:
         "syn": syn,
     }
     arrays: Arrays = {key: image.astype(np.int16) for key, image in images.items()}
-    arrays |= {"vessels": vessels, "lungs": np.ones(SHAPE, np.uint8)}
+    levels = np.broadcast_to(np.arange(SHAPE[0])[:, None, None] // 6, SHAPE) * (vessels > 0)  # finer towards the head
+    arrays |= {"vessels": vessels, "levels": levels.astype(np.uint8), "lungs": np.ones(SHAPE, np.uint8)}
     return arrays | crop_centres(arrays, seed)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.training.tiny_preset import tiny_preset
 from training.augment import degrade, draw_affine, warp
-from training.data import coarser, read_patch, segmentation_crop, synthesis_crop, training_batch, validation_crops
+from training.batches import training_batch, validation_crops
+from training.data import coarser, read_patch, segmentation_crop, synthesis_crop
 from training.recipe import Augmentation, Preset
 from training.store import Case
 

@@ -110,7 +110,7 @@ def test_a_young_average_forgets_the_start() -> None:
     assert average[0].item() > 0.99
 
 
-@pytest.mark.parametrize("name", ["enhance_gan", "vessel_segmentation"])
+@pytest.mark.parametrize("name", ["enhance_gan", "hipas", "hipas_two_stage", "i2sr", "mae", "vessel_segmentation"])
 def test_the_recipes_train(name: str, tmp_path: Path, store: Path) -> None:
     Run(load_preset(name, "smoke"), store, tmp_path / "run").train()
     assert len(losses(tmp_path / "run")) == 4
@@ -122,6 +122,10 @@ def test_recipes_and_presets_are_found_by_name() -> None:
         "enhance_gan_3d",
         "enhance_gan_swinunetr",
         "enhance_gan_unet",
+        "hipas",
+        "hipas_two_stage",
+        "i2sr",
+        "mae",
         "vessel_segmentation",
     ]
     for name in recipe_names():

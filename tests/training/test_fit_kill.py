@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from training.__main__ import main
+from training.batches import training_batch
 from training.checkpoint import load_checkpoint
-from training.data import training_batch
 from training.fit import Run
 from training.recipe import load_preset
 from training.store import StoreError, case_folders

@@ -11,7 +11,8 @@ import torch
 from lightning_fabric import Fabric
 
 from training.augment import mirror
-from training.data import synthesis_crop, training_batch
+from training.batches import training_batch
+from training.data import synthesis_crop
 from training.fit import Run
 from training.loops.adversarial import AdversarialLoop
 from training.loops.supervised import learning_rate

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from training.__main__ import main
+from training.batches import NEEDS
 from training.cases import Cases
 from training.site import case_name, store_salt
 from training.site_pairs import pairs_by_study
@@ -186,6 +187,6 @@ def test_a_site_trains_the_synthesiser(filled: Path, tmp_path: Path, monkeypatch
     validation = min(sides)  # two patients are too few for the real split
     side = {True: "validation", False: "train"}
     monkeypatch.setattr("training.cases.split_of", lambda name: side[name.startswith(validation)])
-    assert len(Cases(filled, "synthesis").train) in (1, 2)
+    assert len(Cases(filled, NEEDS["synthesis"]).train) in (1, 2)
     fit = ["fit", "enhance_gan", "--preset", "smoke", "--data", str(filled), "--out", str(tmp_path / "run")]
     assert main(fit) == 0

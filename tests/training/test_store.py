@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.batches import NEEDS
 from training.cases import Cases
 from training.prepare import HELD_OUT, prepare_phantoms
 from training.store import Case, StoreError, add_array, case_folders, read_case, split_digest, split_of
@@ -35,7 +36,7 @@ def test_a_damaged_file_is_refused_by_name(store: Path, damage: str) -> None:
     else:
         path.unlink()
     with pytest.raises(StoreError, match=str(path)):
-        Cases(store, "synthesis")
+        Cases(store, NEEDS["synthesis"])
 
 
 def test_a_case_under_another_name_is_refused(store: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_shape_that_disagrees_with_the_meta_is_refused(store: Path) -> None:
 
 
 def test_no_patient_is_on_both_sides_of_the_split(store: Path) -> None:
-    cases = Cases(store, "synthesis")
+    cases = Cases(store, NEEDS["synthesis"])
     train, validation = ({case.name for case in side} for side in (cases.train, cases.validation))
     assert train
     assert validation
@@ -72,7 +73,7 @@ def test_the_split_is_for_ever_and_of_the_asked_size() -> None:
 
 
 def test_a_finished_case_joins_a_running_store(store: Path, make_case: Callable[[str, int], Case]) -> None:
-    cases = Cases(store, "segmentation")
+    cases = Cases(store, NEEDS["segmentation"])
     before = len(cases.train)
     name = next(n for n in (f"phantom-{s:07d}" for s in range(5000, 6000)) if split_of(n) == "train")
     make_case(name, 7)
@@ -86,7 +87,7 @@ def test_a_running_segmentation_takes_in_the_synthesis(store: Path) -> None:
         case = read_case(folder)
         meta = {**case.meta, "arrays": {k: v for k, v in case.meta["arrays"].items() if k != "syn"}}
         (folder / "meta.json").write_text(json.dumps(meta))
-    cases = Cases(store, "segmentation")
+    cases = Cases(store, NEEDS["segmentation"])
     assert not any("syn" in case for case in cases.train)
     for folder in case_folders(store):
         add_array(read_case(folder), "syn", np.zeros((24, 40, 40), np.int16))
@@ -97,7 +98,7 @@ def test_a_running_segmentation_takes_in_the_synthesis(store: Path) -> None:
 def test_a_held_out_phantom_never_trains(store: Path, make_case: Callable[[str, int], Case]) -> None:
     make_case(f"phantom-{HELD_OUT}", HELD_OUT)
     with pytest.raises(StoreError, match=f"phantom-{HELD_OUT} is reserved for evaluation"):
-        Cases(store, "synthesis")
+        Cases(store, NEEDS["synthesis"])
 
 
 def test_held_out_seeds_are_refused(tmp_path: Path) -> None:
@@ -110,4 +111,4 @@ def test_held_out_seeds_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_store_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store at"):
-        Cases(tmp_path / "nowhere", "synthesis")
+        Cases(tmp_path / "nowhere", NEEDS["synthesis"])

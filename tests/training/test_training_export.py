@@ -14,7 +14,7 @@ from training.recipe import RecipeError, build, load_preset
 from training.store import ranges
 
 
-@pytest.fixture(params=["enhance_gan", "vessel_segmentation"])
+@pytest.fixture(params=["enhance_gan", "vessel_segmentation", "hipas"])
 def trained(request: pytest.FixtureRequest, tmp_path: Path, store: Path) -> Run:
     run = Run(load_preset(request.param, "smoke"), store, tmp_path / "run")
     run.train()
@@ -33,7 +33,9 @@ def test_a_bundle_gives_what_the_run_gave(trained: Run, tmp_path: Path) -> None:
         answer = bundle.network(x[None])[0]
     expected = trained.loop.predict(x)
     residual = x if trained.preset.task == "synthesis" else 0
-    assert torch.allclose(residual + answer, expected, atol=1e-5)
+    # A norm per channel divides by small deviations: the order of a sum shows.
+    tolerance = 5e-5 if trained.preset.name == "hipas" else 1e-5
+    assert torch.allclose(residual + answer, expected, atol=tolerance)
 
 
 def test_the_same_run_gives_the_same_bytes(trained: Run, tmp_path: Path) -> None:
@@ -89,6 +91,8 @@ def test_weights_too_large_to_ship_are_refused(trained: Run, tmp_path: Path, mon
     monkeypatch.setattr("training.export.LARGEST", 100)
     with pytest.raises(RecipeError, match="MiB"):
         export(trained.folder, tmp_path / "out", "0.1.0")
+    export(trained.folder, tmp_path / "out", "0.1.0", any_size=True)
+    assert (tmp_path / "out" / "models" / "model.safetensors").stat().st_size > 100
 
 
 def test_ranges() -> None:

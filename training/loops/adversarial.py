@@ -63,9 +63,9 @@ class AdversarialLoop(SupervisedLoop):
         first = (step * 17) % (count - depth + 1)
         return image[..., first : first + depth, row : row + size, column : column + size]
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tensor, *more: Tensor) -> Tensor:
         """The Syn-CECT of one unbatched stack, network units."""
-        return x + super().predict(x)
+        return x + super().predict(x, *more)
 
     def state(self) -> dict[str, Any]:
         if self.adversary is None:

@@ -13,7 +13,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from training.data import Batch
 from training.losses import segmentation_loss
+from training.losses_skeleton import skeleton_recall
 from training.recipe import Optimiser, Preset, build
+from training.start import encoder_weights, take_weights
 
 Figures = dict[str, float]
 
@@ -33,9 +35,14 @@ def learning_rate(settings: Optimiser, step: int, progress: float) -> float:
 
 
 def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        network.parameters(), settings.lr, betas=settings.betas, weight_decay=settings.weight_decay
-    )
+    """AdamW; an encoder with a learning rate of its own is a parameter group with a ``rate``."""
+    groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
+    if settings.encoder_rate != 1.0:
+        named = dict(network.named_parameters())
+        encoder = encoder_weights(network, named)
+        rest = [parameter for name, parameter in named.items() if name not in encoder]
+        groups = [{"params": rest}, {"params": [named[name] for name in encoder], "rate": settings.encoder_rate}]
+    return torch.optim.AdamW(groups, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
 
 
 def averaging(decay: float) -> Callable[..., None]:
@@ -62,18 +69,27 @@ class SupervisedLoop:
         self.fabric, self.preset = fabric, preset
         torch.manual_seed(preset.seed)
         network = build(preset.network)
-        if preset.task == "segmentation":  # a third faster on a CPU; in 2D it makes no difference
+        if preset.task != "synthesis":  # a third faster on a CPU; in 2D it makes no difference
             network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, preset.optimiser))
         self.average = AveragedModel(self.network.module, multi_avg_fn=averaging(preset.ema))
 
     def step(self, batch: Batch, step: int, progress: float) -> Figures:
         """One update of the weights; returns the losses."""
-        logits = self.network(batch["x"])
-        loss = segmentation_loss(logits, batch["y"], self.preset.segmentation)
+        loss = self.loss(batch)
         self.update(self.network, self.optimiser, loss, self.preset.optimiser, step, progress)
         self.average.update_parameters(self.network.module)
         return {"loss": loss.item()}
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What the network did wrong on a batch."""
+        settings = self.preset.segmentation
+        logits = self.network(batch["x"])
+        loss = segmentation_loss(logits, batch["y"], settings)
+        if settings.skeleton_weight:
+            found = skeleton_recall(logits.float().softmax(1)[:, 1:], batch["skeleton"])
+            loss = loss + settings.skeleton_weight * found
+        return loss
 
     def update(
         self,
@@ -85,7 +101,7 @@ class SupervisedLoop:
         progress: float,
     ) -> None:
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, step, progress)
+            group["lr"] = learning_rate(settings, step, progress) * group.get("rate", 1.0)
         optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if settings.clip is not None:
@@ -93,17 +109,16 @@ class SupervisedLoop:
         optimiser.step()
 
     @torch.no_grad()
-    def predict(self, x: Tensor) -> Tensor:
-        """The averaged network's float32 answer to one unbatched crop."""
+    def predict(self, x: Tensor, *more: Tensor) -> Tensor:
+        """The averaged network's float32 answer to one unbatched crop, and to what else it must be told."""
         self.average.eval()
         with self.fabric.autocast():
-            answer: Tensor = self.average(self.fabric.to_device(x[None]))
+            answer: Tensor = self.average(*(self.fabric.to_device(one[None]) for one in (x, *more)))
         return answer[0].float().cpu()
 
-    def start_from(self, average: dict[str, Any]) -> None:
-        """Take the averaged weights of another run; optimiser and schedule start afresh."""
-        named = {key.removeprefix("module."): value for key, value in average.items() if key.startswith("module.")}
-        self.network.module.load_state_dict(named)
+    def start_from(self, average: dict[str, Any]) -> str:
+        """Take the averaged weights of another run; optimiser and schedule start afresh. Returns what was taken."""
+        return take_weights(self.network.module, average)
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs to go on exactly."""

@@ -1,0 +1,84 @@
+"""deploy/compose.yaml: the Compose specification's own schema, and what our security page promises of every service."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from deploy.secrets import make_secrets
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+TEXT = (DEPLOY / "compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+
+
+def schema() -> dict[str, Any]:
+    """The schema that check-jsonschema carries: https://github.com/compose-spec/compose-spec, Apache-2.0."""
+    found = importlib.util.find_spec("check_jsonschema")
+    assert found is not None
+    assert found.origin is not None
+    path = Path(found.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_it_follows_the_compose_specification() -> None:
+    jsonschema.validate(COMPOSE, schema())
+
+
+def test_the_schema_finds_a_mistake() -> None:
+    wrong = yaml.safe_load(TEXT)
+    wrong["services"]["orthanc"]["cap_dorp"] = ["ALL"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, schema())
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_is_locked(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].startswith("${PULMOMAP_UID:?")
+    assert service["healthcheck"]["test"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & set(service)
+
+
+def test_only_dicom_and_https_are_open() -> None:
+    published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+    assert published == {
+        "orthanc": ["${PULMOMAP_DICOM_PORT:-11112}:11112"],
+        "web": ["${PULMOMAP_HTTPS_PORT:-8443}:8443"],
+    }
+    inside = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
+    assert set(COMPOSE["services"]["gateway"]["networks"]) <= inside
+    assert set(COMPOSE["services"]["postgres"]["networks"]) <= inside
+    assert "data" not in COMPOSE["services"]["web"]["networks"]
+
+
+def test_secrets_are_files_that_the_command_makes(tmp_path: Path) -> None:
+    make_secrets(tmp_path / "secrets")
+    made = {path.name for path in (tmp_path / "secrets").iterdir()}
+    for secret in COMPOSE["secrets"].values():
+        assert Path(secret["file"]).name in made
+    written = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
+    assert {name for name in written if "PASSWORD" in name} == {"POSTGRES_PASSWORD_FILE"}
+
+
+def test_files_it_mounts_exist_and_names_resolve() -> None:
+    for config in COMPOSE["configs"].values():
+        assert (DEPLOY / config["file"]).is_file()
+    for service in COMPOSE["services"].values():
+        for kind in ("configs", "secrets"):
+            for one in service.get(kind, []):
+                assert (one if isinstance(one, str) else one["source"]) in COMPOSE[kind]
+        for volume in service.get("volumes", []):
+            assert volume.partition(":")[0] in COMPOSE["volumes"]
+        assert set(service["networks"]) <= set(COMPOSE["networks"])
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])

@@ -1,0 +1,91 @@
+"""Arteries and veins by bolus timing, against phantoms whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from highdicom import Volume
+
+from pulmomap.imaging.bolus_timing import ARTERY, VEIN, BolusReference, NoTiming, descending_aorta, tell_apart
+from pulmomap.imaging.deenhance import de_enhanced
+from pulmomap.imaging.lungs import LungMask, lung_mask
+from pulmomap.phantom.thorax import Phantom, draw
+
+EARLY, LATE = 19, 28  # seeds whose arteries are brighter than their veins, and the other way round
+
+Case = tuple[Phantom, LungMask, BolusReference]
+
+
+@pytest.fixture(scope="module", params=[EARLY, LATE], ids=["early", "late"])
+def case(request: pytest.FixtureRequest) -> Case:
+    phantom = draw(request.param, 1.5)
+    lungs = lung_mask(phantom.cect)
+    return phantom, lungs, tell_apart(phantom.cect, lungs)
+
+
+def test_the_labels_are_those_of_the_phantom(case: Case) -> None:
+    phantom, _, reference = case
+    truth = phantom.vessels.array
+    for value in (ARTERY, VEIN):
+        chosen = (reference.labels == value) & (truth > 0)
+        assert chosen.sum() > 500
+        assert (truth[chosen] == value).mean() > 0.95, value
+    decided = (reference.labels == ARTERY) | (reference.labels == VEIN)
+    assert (truth[decided] > 0).mean() > 0.8
+
+
+def test_the_blood_is_as_bright_as_drawn(case: Case) -> None:
+    phantom, _, reference = case
+    blood = phantom.blood
+    assert reference.artery == pytest.approx(blood.plain + blood.artery, abs=30)
+    assert reference.vein == pytest.approx(blood.plain + blood.vein, abs=30)
+    assert reference.aorta == pytest.approx(blood.plain + blood.aorta, abs=20)
+
+
+def test_the_scan_without_contrast_is_near_the_one_that_was_made(case: Case) -> None:
+    phantom, lungs, reference = case
+    plain = de_enhanced(phantom.cect, lungs, reference, plain=phantom.blood.plain)
+    true, made, seen = (np.asarray(volume.array, float) for volume in (phantom.ncct, plain, phantom.cect))
+    vessels = (phantom.vessels.array > 0) & (phantom.lungs.array > 0)
+    before, after = (np.abs(image - true)[vessels].mean() for image in (seen, made))
+    assert after < 0.45 * before
+    deep = reference.pool & (phantom.labels.array == phantom.label_names["left_atrium"])
+    assert made[deep].mean() == pytest.approx(phantom.blood.plain, abs=12)
+    # The noise is the scan's own: as strong as before in undiluted blood.
+    assert made[deep].std() == pytest.approx(seen[deep].std(), rel=0.5)
+    # Nothing is added, and nothing far from blood is touched.
+    assert (made <= seen + 0.5).all()
+    assert np.array_equal(made[:, :10], np.rint(seen[:, :10]))
+
+
+@pytest.mark.parametrize("case", [LATE], indirect=True)
+def test_circulations_of_one_brightness_are_refused(case: Case) -> None:
+    phantom, lungs, _ = case
+    blood, hu = phantom.blood, phantom.cect.array.astype(np.float32)
+    hu[phantom.vessels.array == ARTERY] += blood.vein - blood.artery
+    with pytest.raises(NoTiming, match="one brightness"):
+        tell_apart(phantom.cect.with_array(hu), lungs)
+
+
+def test_a_scan_without_contrast_is_refused(case: Case) -> None:
+    phantom, lungs, _ = case
+    with pytest.raises(NoTiming, match="no descending aorta"):
+        tell_apart(phantom.ncct, lungs)
+
+
+def test_the_aorta_is_the_longest_upright_tube() -> None:
+    hu = np.zeros((60, 80, 80), dtype=np.float32)
+    rows, columns = np.ogrid[:80, :80]
+    hu[:, (rows - 55) ** 2 + (columns - 40) ** 2 < 49] = 400.0  # radius 10.5 mm, 120 mm long
+    hu[20:50, (rows - 20) ** 2 + (columns - 20) ** 2 < 49] = 700.0  # as wide, 60 mm long
+    assert descending_aorta(hu, hu > 180, (2.0, 1.5, 1.5)).blood == pytest.approx(400.0)
+    with pytest.raises(NoTiming, match="aorta"):
+        descending_aorta(hu[:30], hu[:30] > 180, (2.0, 1.5, 1.5))
+
+
+def test_geometry_is_kept(case: Case) -> None:
+    phantom, lungs, reference = case
+    plain = de_enhanced(phantom.cect, lungs, reference)
+    assert isinstance(plain, Volume)
+    assert np.array_equal(plain.affine, phantom.cect.affine)
+    assert plain.array.dtype == np.int16
