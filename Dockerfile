@@ -52,7 +52,7 @@ RUN --mount=type=bind,from=wheels,target=/opt/wheels \
 RUN /opt/cyclonedx/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
     --output-file /build/sbom.cdx.json /opt/venv/bin/python
 
-# The MAP's files. .dockerignore lists all that the build may see.
+# The MAP's files. Dockerfile.dockerignore lists all that the build may see.
 FROM packages AS map
 ARG FLAVOUR
 COPY . /source/

@@ -53,7 +53,7 @@ def engine(*options: str) -> Iterator[None]:
     if shutil.which("docker") is None:
         raise NoEngineError("docker is not installed")
     if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode:
-        raise NoEngineError("docker buildx is not installed")
+        raise NoEngineError("docker buildx is not installed (on Debian 12: .ci/engine)")
     if answers():
         yield
         return
