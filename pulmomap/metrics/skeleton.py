@@ -63,6 +63,13 @@ class Skeleton:
             pairs.append(np.column_stack([np.flatnonzero(keys[at] == wanted), at[keys[at] == wanted]]))
         return np.concatenate(pairs)
 
+    @property
+    def neighbours(self) -> tuple[list[int], list[int]]:
+        """Positions in ``points`` of all neighbours, voxel after voxel; and where those of each voxel start (n + 1)."""
+        both = np.concatenate([self.edges, self.edges[:, ::-1]])
+        both = both[np.argsort(both[:, 0], kind="stable")]
+        return both[:, 1].tolist(), np.searchsorted(both[:, 0], np.arange(self.voxels + 1)).tolist()
+
     @cached_property
     def steps(self) -> npt.NDArray[np.float64]:
         """(m,) mm from voxel centre to voxel centre, of each edge."""
@@ -183,23 +190,23 @@ def _stubs(skeleton: Skeleton, spurs: npt.NDArray[np.bool_]) -> npt.NDArray[np.b
     feet = feet[~spurs[feet]]
     group = skeleton.bifurcation_of
     rest = np.setdiff1d(np.flatnonzero(np.isin(group, group[feet])), feet)
-    points = [tuple(point) for point in skeleton.points.tolist()]
-    left = {point for point, gone in zip(points, spurs, strict=True) if not gone}
+    ends, starts = skeleton.neighbours
+    left = (~spurs).tolist()
     stubs = np.zeros(skeleton.voxels, bool)
-    for number in (*feet, *rest):  # one after the other: two that stand in for each other must not both go
-        near = [there for step in _AROUND if (there := tuple(np.add(points[number], step).tolist())) in left]
-        if len(near) > 1 and _touching(near):
-            left.discard(points[number])
+    for number in (*feet.tolist(), *rest.tolist()):  # in turn: two that stand in for each other must not both go
+        near = [other for other in ends[starts[number] : starts[number + 1]] if left[other]]
+        if len(near) > 1 and _touching(near, ends, starts):
+            left[number] = False
             stubs[number] = True
     return stubs
 
 
-def _touching(points: list[tuple[int, ...]]) -> bool:
-    """Whether the points form one 26-connected group."""
-    waiting, reached = set(points[1:]), [points[0]]
-    while reached:
+def _touching(chosen: list[int], ends: list[int], starts: list[int]) -> bool:
+    """Whether the chosen voxels form one 26-connected group; neighbours as in :attr:`Skeleton.neighbours`."""
+    waiting, reached = set(chosen[1:]), [chosen[0]]
+    while reached and waiting:
         here = reached.pop()
-        found = {there for there in waiting if max(abs(a - b) for a, b in zip(here, there, strict=True)) == 1}
+        found = waiting.intersection(ends[starts[here] : starts[here + 1]])
         waiting -= found
         reached.extend(found)
     return not waiting

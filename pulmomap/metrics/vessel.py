@@ -8,6 +8,7 @@ The paper counts skeleton voxels on a grid of 334/512 x 334/512 x 1 mm; to compa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,12 +89,22 @@ class VesselTable:
     lung_volume_reference: float
 
 
-def vessel_table(predicted: Volume, reference: Volume, lungs: Volume) -> VesselTable:
+Trees = Mapping[Vessel, Skeleton]
+"""The centre lines of each class of a label map."""
+
+
+def centre_lines(labels: Volume) -> Trees:
+    """The centre lines of both classes of a label map."""
+    return {vessel: skeletonise(labels.array == vessel, labels.spacing) for vessel in Vessel}
+
+
+def vessel_table(predicted: Volume, reference: Volume, lungs: Volume, true: Trees | None = None) -> VesselTable:
     """Compare two label maps of a whole scan.
 
     Args:
         predicted, reference: label maps with the values of :class:`Vessel`.
         lungs: mask of both lungs, vessels and nodules filled.
+        true: the reference's centre lines, where several predictions share them; None finds them.
 
     Raises:
         ValueError: the volumes lie on different grids, or the maps hold other labels.
@@ -106,7 +117,8 @@ def vessel_table(predicted: Volume, reference: Volume, lungs: Volume) -> VesselT
         float(np.count_nonzero(inside & (volume.array == 0))) * reference.voxel_volume / 1e6
         for volume in (predicted, reference)
     )
-    artery, vein = (_scores(vessel, predicted, reference, inside, tables, litres) for vessel in Vessel)
+    trees = centre_lines(predicted), true or centre_lines(reference)
+    artery, vein = (_scores(vessel, (predicted, reference), trees, inside, tables, litres) for vessel in Vessel)
     return VesselTable(
         artery=artery,
         vein=vein,
@@ -119,15 +131,15 @@ def vessel_table(predicted: Volume, reference: Volume, lungs: Volume) -> VesselT
 
 def _scores(
     vessel: Vessel,
-    predicted: Volume,
-    reference: Volume,
+    maps: tuple[Volume, Volume],
+    trees: tuple[Trees, Trees],
     inside: npt.NDArray[np.bool_],
     tables: tuple[Confusion, Confusion],
     litres: tuple[float, ...],
 ) -> VesselScores:
     whole, lung = tables
-    masks = [volume.array == vessel for volume in (predicted, reference)]
-    skeletons = [skeletonise(mask, reference.spacing) for mask in masks]
+    masks = [volume.array == vessel for volume in maps]
+    skeletons = [tree[vessel] for tree in trees]
     mine, theirs = (_extent(*pair, inside) for pair in zip(skeletons, litres, strict=True))
     return VesselScores(
         vessel=vessel,
@@ -137,7 +149,7 @@ def _scores(
         sensitivity_lung=lung.sensitivity(vessel),
         specificity=whole.specificity(vessel),
         specificity_lung=lung.specificity(vessel),
-        hd95=surface_distances(masks[0], masks[1], reference.spacing).hd95(),
+        hd95=surface_distances(masks[0], masks[1], maps[1].spacing).hd95(),
         tree=tree_scores(masks[0], masks[1], skeletons[0], skeletons[1]),
         predicted=mine,
         reference=theirs,

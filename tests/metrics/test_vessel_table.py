@@ -12,7 +12,7 @@ import pytest
 
 from pulmomap.case import Vessel
 from pulmomap.metrics.outcome import Outcome, Status
-from pulmomap.metrics.vessel import VesselTable, vessel_table
+from pulmomap.metrics.vessel import VesselTable, centre_lines, vessel_table
 
 Array = npt.NDArray[Any]
 SPACING = (1.0, 0.8, 0.5)
@@ -101,3 +101,10 @@ def test_different_grids_are_refused() -> None:
         vessel_table(volume(labels, 1.0), volume(labels), volume(lungs))
     with pytest.raises(ValueError, match=r"the lung mask \(shape .* does not lie on the grid of the reference"):
         vessel_table(volume(labels), volume(labels), volume(lungs, 1.0))
+
+
+def test_shared_centre_lines_change_nothing() -> None:
+    labels, lungs = scene()
+    predicted, reference = volume(labels[:, :, ::-1]), volume(labels)
+    shared = vessel_table(predicted, reference, volume(lungs), centre_lines(reference))
+    assert shared == vessel_table(predicted, reference, volume(lungs))

@@ -17,7 +17,7 @@ from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.compare import compare
 from pulmomap.metrics.similarity import scales_of
-from pulmomap.metrics.vessel import vessel_table
+from pulmomap.metrics.vessel import centre_lines, vessel_table
 from training.evaluation.pictures import Maps, picture
 from training.evaluation.rows import (
     CECT,
@@ -109,7 +109,10 @@ def measure(subject: Subject, networks: Networks, roi_diameter: float) -> tuple[
         "lungs": np.asarray(ncct.lungs.array) > 0,
         "vessel": np.asarray(reference.array) > 0,
     }
-    tables = {row: vessel_scores(vessel_table(one, reference, ncct.lungs), one, reference) for row, one in maps.items()}
+    true = centre_lines(reference)
+    tables = {
+        row: vessel_scores(vessel_table(one, reference, ncct.lungs, true), one, reference) for row, one in maps.items()
+    }
     for row in (NCCT_VESSELS, SYN_VESSELS):
         tables[row] |= agreement(found[row], found[CECT_VESSELS])
     content = {
