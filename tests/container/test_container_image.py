@@ -107,7 +107,11 @@ def test_final_stage_takes_results_only() -> None:
 
 
 def test_build_sees_only_what_is_listed() -> None:
-    lines = [line for line in (ROOT / "Dockerfile.dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / "Dockerfile.dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert lines[0] == "*"
     listed = {line.removeprefix("!") for line in lines if line.startswith("!")}
     packages = set(
