@@ -73,8 +73,8 @@ def graphs(phantom: Phantom) -> dict[str, Any]:
 def write_displacement(field: Volume, path: Path) -> None:
     """Write a field of vectors (mm, LPS) as ITK does, so that SimpleITK and elastix read it as a displacement field."""
     image = SimpleITK.GetImageFromArray(np.asarray(field.array, dtype=np.float64), isVector=True)
-    image.SetSpacing([float(value) for value in field.spacing[::-1]])  # type: ignore[no-untyped-call]
-    image.SetOrigin([float(value) for value in field.position])  # type: ignore[no-untyped-call]
+    image.SetSpacing([float(value) for value in field.spacing[::-1]])
+    image.SetOrigin([float(value) for value in field.position])
     SimpleITK.WriteImage(image, str(path))
 
 
