@@ -13,11 +13,16 @@ from highdicom import Volume
 from scipy.spatial.transform import Rotation
 from small_chest import FRAME, OTHER_FRAME, grid, in_lungs, places, scan
 
+from pulmomap.dicom.index import index_folder
+from pulmomap.dicom.reading import read_volume
+from pulmomap.dicom.rules import SelectionRules
+from pulmomap.dicom.selection import select
 from pulmomap.imaging.registration import elastix
 from pulmomap.imaging.registration.errors import RegistrationError
 from pulmomap.imaging.registration.quality import Alignment, Doubt, Quality, doubts, registration_error
 from pulmomap.imaging.registration.register import register
 from pulmomap.imaging.registration.transform import Transform, read_transform
+from pulmomap.phantom.thorax import breathe, draw
 
 SHIFT = np.array([6.0, -4.0, 10.0])
 SHAPE = (40, 36, 48)
@@ -138,3 +143,32 @@ def test_a_known_movement_is_recovered() -> None:
     assert found.plausible, found.doubts
     assert found.quality.tre is not None
     assert np.median(found.quality.tre) < 0.5
+
+
+@pytest.mark.slow
+def test_a_breath_is_undone_to_a_millimetre_and_a_half() -> None:
+    """Vessels inside a phantom's lungs, whose true displacement is known; better than without the B-spline."""
+    phantom = draw(1, 2.5)
+    breathing = breathe(phantom.body, 2.5)
+    inside = np.argwhere((phantom.vessels.array > 0) & (phantom.lungs.array > 0))
+    chosen = inside[np.random.default_rng(0).choice(len(inside), 3000, replace=False)]
+    affine = phantom.cect.affine
+    points = chosen @ affine[:3, :3].T + affine[:3, 3]
+    true = points + breathing.breath.displacement(points)
+    found = register(phantom.cect, breathing.ncct, landmarks=(points, true))
+    assert found.plausible, found.doubts
+    assert found.quality.tre is not None
+    assert np.median(found.quality.tre) <= 1.5
+    before = registration_error(found.transform.until("affine"), points, true)
+    assert np.median(found.quality.tre) < 0.7 * np.median(before)
+
+
+@pytest.mark.slow
+def test_scans_of_different_people_are_not_believed(real_data: Path) -> None:
+    volumes = []
+    for name in ("lidc-0001-cect", "lidc-0314-ncct"):
+        (series,) = select(index_folder(real_data / name), SelectionRules(refuse_contrast_tags=False)).selected
+        volumes.append(read_volume(series))
+    found = register(*volumes)
+    assert not found.plausible
+    assert Doubt.VESSELS_APART in found.doubts
