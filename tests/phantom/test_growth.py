@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from pulmomap.phantom.fields import Coarse, Grid, Lens
 from pulmomap.phantom.generations import generations, levels
 from pulmomap.phantom.growth import Growth, Tree, central, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.separation import Obstacles, tubes
 from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.tubes import occupancy
 
@@ -65,11 +66,12 @@ def test_side_branches_stay_inside_and_clear_of_other_trees() -> None:
     tree.line([np.array([0.0, 0.0, -40.0]), np.array([0.0, 0.0, 40.0])], -1, lobe=1)
     other.line([np.array([4.0, 0.0, -40.0]), np.array([4.0, 0.0, 40.0])], -1, lobe=1)
     before = len(tree)
-    radii = sprout(tree, np.full(before, 1.5), Twigs(every=2.0), lambda points: points[:, 1] > 0.0, [other], rng)
+    others = Obstacles([tubes(other, np.full(len(other), 1.0))])
+    radii = sprout(tree, np.full(before, 1.5), Twigs(every=2.0), lambda points: points[:, 1] > 0.0, others, rng)
     added = np.array(tree.points)[before:]
     assert len(added) > 10
     assert (added[:, 1] > 0).all()
-    assert cKDTree(np.array(other.points)).query(added)[0].min() > Twigs().clearance
+    assert cKDTree(np.array(other.points)).query(added)[0].min() > 1.0 + Twigs().clearance - 0.1
     assert (radii[before:] <= 0.9 * 1.5).all()
     assert (radii[1:] <= radii[np.array(tree.parents)[1:]] + 1e-9).all()
 
