@@ -84,7 +84,9 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--time-budget", type=seconds, help="e.g. 40m; without it the preset's steps are done")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped, if it has begun")
     fit.add_argument("--save-every", type=seconds, default=60.0, help="the most that a kill can cost (default 60s)")
-    fit.add_argument("--weights", type=Path, help="start from another run's weights; of `mae`, the encoder's")
+    fit.add_argument(
+        "--weights", type=Path, help="start from another run's or bundle's weights; of `mae`, the encoder's"
+    )
     fit.add_argument("--threads", type=int, help="CPU threads")
 
 

@@ -13,12 +13,13 @@ from lightning_fabric import Fabric
 
 from training.batches import needs, training_batch
 from training.cases import Cases
-from training.checkpoint import CHECKPOINT, clear_partials, commit, describe, load_checkpoint, save_checkpoint
+from training.checkpoint import CHECKPOINT, clear_partials, commit, load_checkpoint, save_checkpoint
 from training.display import Display
 from training.logs import Record, open_logs
 from training.loops.choice import loop_of
 from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset
+from training.start import origin
 from training.store import split_digest
 from training.validate import picture, validate
 
@@ -35,7 +36,8 @@ class Run:
         budget: seconds of training in all, over every resume; None trains to ``preset.steps``.
         resume: go on from the checkpoint in the folder.
         save_every: seconds between checkpoints, the most a kill can cost.
-        weights: folder of another run whose averaged weights this one starts from; of a pretraining, the encoder.
+        weights: folder of another run, or of a bundle, whose weights this one starts from; of a pretraining, the
+            encoder.
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
     """
 
@@ -63,8 +65,8 @@ class Run:
         self.step, self.spent, self.commit = 0, 0.0, commit()
         self.started_from = "random weights"
         if weights is not None:
-            origin = load_checkpoint(weights)
-            self.started_from = self.loop.start_from(origin["average"]) + describe(origin)
+            average, described = origin(weights)
+            self.started_from = self.loop.start_from(average) + described
         if resume:
             self._load(load_checkpoint(folder))
         self.records: list[Record] = []

@@ -1,15 +1,44 @@
-"""Where a run starts from: nothing, another run's network, or the encoder that a pretraining left."""
+"""Where a run starts from: nothing, another run's or bundle's network, or the encoder that a pretraining left."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 from torch import Tensor, nn
 
+from pulmomap.networks.coarse_to_fine import CoarseToFine
+from training.checkpoint import describe, load_checkpoint
 from training.recipe import RecipeError
 
 PRETRAINED = "network."  # where a masked autoencoder holds the segmenter
+
+
+def origin(folder: Path) -> tuple[Mapping[str, Any], str]:
+    """Weights to start from, as a weight average's state, and what they are, for the model card.
+
+    Args:
+        folder: of a run, or of a bundle that was exported.
+
+    Raises:
+        RecipeError: it holds neither.
+    """
+    file = folder / "models" / "model.safetensors"
+    if not file.is_file():
+        state = load_checkpoint(folder)
+        return state["average"], describe(state)
+    try:
+        weights = safetensors.torch.load_file(file)
+        facts = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        said = f"the bundle {facts['name']} {facts['version']} ({facts['steps']} steps, {facts['seconds']} s)"
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise RecipeError(f"{folder} is no whole bundle ({error}); export it again") from error
+    return {f"module.{name}": value for name, value in weights.items()}, f"{said}, which started from " + str(
+        facts["started_from"]
+    )
 
 
 def encoder_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -42,6 +71,9 @@ def take_weights(network: nn.Module, average: Mapping[str, Any]) -> str:
     if inner and not any(name.startswith(PRETRAINED) for name in own):
         taken, what = encoder_weights(network, inner), "the encoder of "
         expected = {name: own[name] for name in encoder_weights(network, own)}
+    elif isinstance(network, CoarseToFine) and "output.weight" in weights:
+        taken, what = network.encoder_weights(weights), "as its coarse stage, "
+        expected = network.encoder_weights(own)
     else:
         taken, what, expected = weights, "", own
     for name in sorted(taken.keys() | expected.keys()):

@@ -110,7 +110,10 @@ def test_a_young_average_forgets_the_start() -> None:
     assert average[0].item() > 0.99
 
 
-@pytest.mark.parametrize("name", ["enhance_gan", "hipas", "hipas_two_stage", "i2sr", "mae", "vessel_segmentation"])
+@pytest.mark.parametrize(
+    "name",
+    ["enhance_gan", "hipas", "hipas_two_stage", "i2sr", "mae", "vessel_refinement", "vessel_segmentation"],
+)
 def test_the_recipes_train(name: str, tmp_path: Path, store: Path) -> None:
     Run(load_preset(name, "smoke"), store, tmp_path / "run").train()
     assert len(losses(tmp_path / "run")) == 4
@@ -126,6 +129,7 @@ def test_recipes_and_presets_are_found_by_name() -> None:
         "hipas_two_stage",
         "i2sr",
         "mae",
+        "vessel_refinement",
         "vessel_segmentation",
     ]
     for name in recipe_names():

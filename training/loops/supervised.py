@@ -41,6 +41,8 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optim
         named = dict(network.named_parameters())
         encoder = encoder_weights(network, named)
         rest = [parameter for name, parameter in named.items() if name not in encoder]
+        for name in encoder:  # a frozen part needs no gradient, which is most of what it costs
+            named[name].requires_grad_(settings.encoder_rate > 0)
         groups = [{"params": rest}, {"params": [named[name] for name in encoder], "rate": settings.encoder_rate}]
     return torch.optim.AdamW(groups, settings.lr, betas=settings.betas, weight_decay=settings.weight_decay)
 
