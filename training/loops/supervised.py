@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -118,7 +118,7 @@ class SupervisedLoop:
             answer: Tensor = self.average(*(self.fabric.to_device(one[None]) for one in (x, *more)))
         return answer[0].float().cpu()
 
-    def start_from(self, average: dict[str, Any]) -> str:
+    def start_from(self, average: Mapping[str, Any]) -> str:
         """Take the averaged weights of another run; optimiser and schedule start afresh. Returns what was taken."""
         return take_weights(self.network.module, average)
 
