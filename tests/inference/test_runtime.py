@@ -13,6 +13,8 @@ import torch
 from pulmomap.inference import runtime as module
 from pulmomap.inference.bundle import BundleError, load_bundle
 from pulmomap.inference.runtime import Floats, OpenVinoRuntime, TorchRuntime, open_runtime
+from pulmomap.networks.coarse_to_fine import CoarseToFine
+from pulmomap.networks.standardised import folded
 from tests.conftest import ROOT
 from tests.inference.made_bundle import WriteBundle
 
@@ -78,6 +80,18 @@ def test_shapes_may_change_and_answers_repeat(task: str, write_bundle: WriteBund
     assert np.array_equal(again(small), first)
 
 
+@pytest.mark.parametrize("sides", [(12, 12, 12), (24, 18, 36), (6, 150, 12)])
+def test_a_network_of_two_grids_keeps_them_in_every_shape(sides: tuple[int, int, int]) -> None:
+    """Its factor of two thirds is traced once, with one shape."""
+    torch.manual_seed(0)
+    network = CoarseToFine(coarse=(4, 6, 6), fine=(4, 6)).eval()
+    torch.nn.init.normal_(network.fine.output.weight)
+    runtime = OpenVinoRuntime(folded(network), torch.zeros(1, 2, 12, 12, 12), "f32", threads=1)
+    x = torch.randn(1, 2, *sides) * 0.4
+    with torch.no_grad():
+        np.testing.assert_allclose(runtime(x.numpy()), network(x).numpy(), atol=1e-5)
+
+
 def test_input_need_not_be_contiguous_and_stays_as_it_is(write_bundle: WriteBundle) -> None:
     folder = write_bundle("synthesis")
     runtime = open_runtime(load_bundle(folder), "cpu", "f32")
@@ -141,7 +155,7 @@ def chest() -> list[Floats]:
     from pulmomap.phantom.thorax import draw
 
     phantom = draw(5, spacing=2.5)
-    part = tuple(slice(size // 2 - 32, size // 2 + 32) for size in phantom.ncct.spatial_shape)
+    part = tuple(slice(size // 2 - 36, size // 2 + 36) for size in phantom.ncct.spatial_shape)
     return [np.clip(v.array[part].astype(np.float32), -1000, 1000) / 1000 for v in (phantom.ncct, phantom.cect)]
 
 
