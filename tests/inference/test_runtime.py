@@ -155,7 +155,7 @@ def chest() -> list[Floats]:
     from pulmomap.phantom.thorax import draw
 
     phantom = draw(5, spacing=2.5)
-    part = tuple(slice(size // 2 - 36, size // 2 + 36) for size in phantom.ncct.spatial_shape)
+    part = tuple(slice(size // 2 - 24, size // 2 + 24) for size in phantom.ncct.spatial_shape)
     return [np.clip(v.array[part].astype(np.float32), -1000, 1000) / 1000 for v in (phantom.ncct, phantom.cect)]
 
 
