@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -114,9 +115,17 @@ def prepare_phantoms(
         use, rule = ("training", "from") if held_out else ("evaluation", "below")
         raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
     root.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    share = max(1, len(os.sched_getaffinity(0)) // processes)
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_take_threads, initargs=(share,)) as pool:
         for said in pool.map(draw_case, wanted, [root] * len(wanted), [spacing] * len(wanted)):
             print(said, flush=True)
+
+
+def _take_threads(count: int) -> None:
+    """Processes that each used every core would wait for each other."""
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ def paint_wall(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coars
     canvas.shape(body, rng.normal(10.0, 15.0), 8.0)
     # Fat is not one grey: septa and small vessels run through it.
     fat = rng.normal(-103.0, 5.0) + coarse.irregular(4.0, 8.0)
-    canvas.shape(body + 2.0, canvas.lens.onto_voxels(fat.astype(np.float32)))
+    canvas.shape(body + 2.0, fat.astype(np.float32))
     _paint_breasts(canvas, patient, body, coarse, rng)
     _paint_muscle(canvas, patient, anatomy, body, coarse, rng)
     canvas.shape(anatomy.cavity - 1.5, -95.0)
@@ -36,7 +36,7 @@ def paint_abdomen(
     canvas.shape(abdomen, rng.normal(-100.0, 8.0))
     liver = np.maximum(abdomen + 1.0, coarse.x - 25 * size - 0.35 * (patient.base - 20 - coarse.z)).astype(np.float32)
     parenchyma = (rng.normal(56.0, 9.0) + coarse.irregular(2.5, 9.0)).astype(np.float32)
-    canvas.shape(liver, canvas.lens.onto_voxels(parenchyma), float(np.clip(rng.normal(35.0, 20.0), 3.0, 100.0)))
+    canvas.shape(liver, parenchyma, float(np.clip(rng.normal(35.0, 20.0), 3.0, 100.0)))
     _paint_hepatic_veins(canvas, patient, anatomy, liver, coarse, blood, rng)
     spleen = coarse.ellipsoid(np.array([75 * size, 45 * size, patient.base + 2]), np.array([38, 38, 48]) * size)
     canvas.shape(np.maximum(abdomen + 2.0, spleen), rng.normal(48.0, 5.0), rng.normal(75.0, 20.0))
@@ -89,7 +89,7 @@ def _paint_muscle(canvas: Canvas, patient: Patient, anatomy: Anatomy, body: Fiel
     planes = np.abs(coarse.irregular(1.0, 9.0))
     marbling = 0.06 + 0.14 * float(rng.random()) * patient.age / 60.0
     plain = np.where(planes < marbling, plain - 110.0 * (1 - planes / marbling), plain)
-    canvas.shape(muscle.astype(np.float32), canvas.lens.onto_voxels(plain.astype(np.float32)), rng.normal(11.0, 4.0))
+    canvas.shape(muscle.astype(np.float32), plain.astype(np.float32), rng.normal(11.0, 4.0))
 
 
 def _paint_bones(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coarse, body: Field, rng: Rng) -> None:

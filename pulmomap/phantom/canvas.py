@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pulmomap.phantom.fields import STEP, Coarse, Field, Grid, Lens
+from pulmomap.phantom.fields import Box, Coarse, Field, Grid, Lens
 
-Box = tuple[slice, slice, slice]
+CLEAR = 0.01  # mm beyond a shape's soft edge from where on nothing is computed
 
 
 class Canvas:
@@ -28,30 +30,28 @@ class Canvas:
 
     def share(self, distance: Field, box: Box | None = None, softness: float = 1.0) -> Field:
         """The part of each voxel inside a coarse signed distance; the edge is ``softness`` voxels wide."""
-        fine = self.lens.onto_voxels(distance, box)
-        fine *= np.float32(-1.0 / (self._voxel * softness))
-        fine += np.float32(0.5)
-        return np.asarray(np.clip(fine, 0.0, 1.0, out=fine))
+        return self._share(self.lens.onto_voxels(distance, box), softness)
 
-    def shape(
-        self, distance: Field, plain: float | Field, gain: float = 0.0, softness: float = 1.0
-    ) -> tuple[Box, Field] | None:
-        """Paint a shape; returns the box that it touched and its share of each voxel there."""
-        box = self.lens.voxel_box(distance < 2 * STEP + softness * self._voxel)
-        if box is None:
-            return None
-        share = self.share(distance, box, softness)
-        self._blend(box, share, plain[box] if isinstance(plain, np.ndarray) else plain, gain)
-        return box, share
+    def shape(self, distance: Field, plain: float | Field, gain: float = 0.0, softness: float = 1.0) -> None:
+        """Paint a shape; ``plain`` is one HU, or those of the coarse cells."""
+        for box, fine in self.lens.blocks(distance, 0.5 * softness * self._voxel + CLEAR):
+            level = self.lens.onto_voxels(plain, box) if isinstance(plain, np.ndarray) else plain
+            self._blend(box, self._share(fine, softness), level, gain)
 
-    def inside(self, distance: Field) -> tuple[Box, NDArray[np.bool_]] | None:
-        """The voxels inside a shape, and the box that holds them; None where it is out of view."""
-        box = self.lens.voxel_box(distance < STEP)
-        return None if box is None else (box, self.share(distance, box) > 0.5)
+    def inside(self, distance: Field) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
+        """The voxels inside a shape: boxes, and which of their voxels."""
+        for box, fine in self.lens.blocks(distance, CLEAR):
+            yield box, self._share(fine, 1.0) > 0.5
 
     def voxels(self, share: NDArray[np.float32], plain: float, gain: float, box: Box | None = None) -> None:
         """Paint a given share of each voxel (of a box)."""
         self._blend(box or (slice(None),) * 3, share, plain, gain)
+
+    def _share(self, fine: Field, softness: float) -> Field:
+        """In place."""
+        fine *= np.float32(-1.0 / (self._voxel * softness))
+        fine += np.float32(0.5)
+        return np.asarray(np.clip(fine, 0.0, 1.0, out=fine))
 
     def _blend(self, box: Box, share: NDArray[np.float32], plain: float | Field, gain: float) -> None:
         weight = torch.from_numpy(share)

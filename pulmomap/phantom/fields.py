@@ -10,7 +10,7 @@ breathed in is the same code on displaced coordinates: each cell holds the point
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -26,6 +26,10 @@ STEP = 3.0
 # Smooth noise lives on a periodic lattice of its own: cells to its size, and cells to its period (at least 250 mm).
 CELLS = 2.5
 PERIOD = 84
+# Voxels are worked on by so many slices at a time. They stay in the processor's cache, and their memory is used again:
+# volumes made and thrown away cost more in page faults than in arithmetic, and two processes wait for each other there.
+SLAB = 4
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,9 @@ class Coarse:
     x: Field = field(init=False)
     y: Field = field(init=False)
     z: Field = field(init=False)
+    _lines: tuple[Field, Field, Field] = field(
+        init=False
+    )  # x, y, z, without repetition where each has a line of its own
 
     def __post_init__(self) -> None:
         self.axes = tuple(  # type: ignore[assignment]
@@ -89,8 +96,11 @@ class Coarse:
         )
         if self.material is None:
             self.z, self.y, self.x = np.meshgrid(*self.axes, indexing="ij")
+            z, y, x = np.meshgrid(*self.axes, indexing="ij", sparse=True)
+            self._lines = x, y, z
         else:
             self.x, self.y, self.z = self.material
+            self._lines = self.x, self.y, self.z
 
     def irregular(self, amplitude: float, size: float) -> Field:
         """Smooth noise of about the given amplitude (mm or HU) and size (mm), the same for every view of the body."""
@@ -107,9 +117,7 @@ class Coarse:
 
     def ellipsoid(self, centre: Point, radii: Point, power: float = 2.0) -> Field:
         """Signed distance to a superellipsoid, exact on its surface."""
-        shape = sum(
-            np.abs((axis - c) / r) ** power for axis, c, r in zip((self.x, self.y, self.z), centre, radii, strict=True)
-        )
+        shape = sum(np.abs((axis - c) / r) ** power for axis, c, r in zip(self._lines, centre, radii, strict=True))
         return np.asarray((shape ** (1.0 / power) - 1.0) * min(radii), dtype=np.float32)
 
     def tube(self, points: list[Point], radii: float | list[float]) -> Field:
@@ -120,7 +128,7 @@ class Coarse:
 
     def _cone(self, a: Point, b: Point, ra: float, rb: float) -> Field:
         along = (b - a).astype(np.float32)
-        x, y, z = (axis - np.float32(start) for axis, start in zip((self.x, self.y, self.z), a, strict=True))
+        x, y, z = (axis - np.float32(start) for axis, start in zip(self._lines, a, strict=True))
         t = np.clip((x * along[0] + y * along[1] + z * along[2]) / np.float32(along @ along), 0.0, 1.0)
         distance = np.sqrt((x - t * along[0]) ** 2 + (y - t * along[1]) ** 2 + (z - t * along[2]) ** 2)
         return np.asarray(distance - (np.float32(ra) + np.float32(rb - ra) * t))
@@ -143,31 +151,63 @@ class Coarse:
         return np.asarray(values[tuple(cells)])
 
 
-@dataclass(frozen=True)
+def slabs(slices: int) -> Iterator[slice]:
+    """The slices of a volume, ``SLAB`` at a time."""
+    for first in range(0, slices, SLAB):
+        yield slice(first, min(first + SLAB, slices))
+
+
 class Lens:
     """The way from the coarse grid onto the voxels of one scan."""
 
-    coarse: Coarse
-    grid: Grid
+    def __init__(self, coarse: Coarse, grid: Grid) -> None:
+        self._shape = grid.shape
+        self._positions = [(grid.centres(axis) - coarse.axes[axis][0]) / STEP for axis in range(3)]
 
-    def onto_voxels(self, values: Field, box: tuple[slice, slice, slice] | None = None) -> Field:
+    def onto_voxels(self, values: Field, box: Box | None = None) -> Field:
         """Linear interpolation of a coarse field at the voxel centres of (a box of) the scan."""
-        places = [self._positions(axis) for axis in range(3)]
-        if box is not None:
-            places = [place[part] for place, part in zip(places, box, strict=True)]
-        return interpolate(values, places)
+        return interpolate(values, [place[part] for place, part in zip(self._positions, self._box(box), strict=True)])
+
+    def blocks(self, values: Field, below: float = np.inf, box: Box | None = None) -> Iterator[tuple[Box, Field]]:
+        """The same a few slices at a time: boxes of voxels and the values there.
+
+        What can nowhere be ``below`` is left out: blocks are cut to the cells that are, and to their neighbours.
+        """
+        whole = self._box(box)
+        low = [
+            _below(place[part], size)[0] for place, part, size in zip(self._positions, whole, values.shape, strict=True)
+        ]
+        for part in slabs(len(low[0])):
+            cells = low[0][part]
+            near = values[cells.min() : cells.max() + 2] < below
+            cut = [slice(whole[0].start + part.start, whole[0].start + part.stop)]
+            for axis in (1, 2):
+                found = np.flatnonzero(near.any(axis=(0, 3 - axis)))
+                reached = (low[axis] + 1 >= found[0]) & (low[axis] <= found[-1]) if len(found) else np.zeros(1, bool)
+                voxels = np.flatnonzero(reached)
+                if len(voxels) == 0:
+                    break
+                cut.append(slice(whole[axis].start + int(voxels[0]), whole[axis].start + int(voxels[-1]) + 1))
+            else:
+                block = cut[0], cut[1], cut[2]
+                yield block, self.onto_voxels(values, block)
 
     def nearest(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Labels of the nearest coarse cells at the voxel centres of the scan."""
-        cells = [np.clip(np.rint(self._positions(axis)).astype(int), 0, values.shape[axis] - 1) for axis in range(3)]
-        return np.asarray(values[np.ix_(*cells)])
+        cells = [
+            np.clip(np.rint(place).astype(int), 0, size - 1)
+            for place, size in zip(self._positions, values.shape, strict=True)
+        ]
+        result = np.empty(self._shape, dtype=np.uint8)
+        for part in slabs(self._shape[0]):
+            result[part] = values[cells[0][part]].take(cells[1], axis=1).take(cells[2], axis=2)
+        return result
 
-    def voxel_box(self, inside: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
+    def voxel_box(self, inside: NDArray[np.bool_]) -> Box | None:
         """The box of voxels that covers the true cells, with a cell of margin; None where there is none."""
         box = []
-        for axis in range(3):
+        for axis, position in enumerate(self._positions):
             found = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
-            position = self._positions(axis)
             if len(found) == 0:
                 return None
             voxels = np.flatnonzero((position >= found[0] - 1) & (position <= found[-1] + 1))
@@ -176,19 +216,25 @@ class Lens:
             box.append(slice(int(voxels[0]), int(voxels[-1]) + 1))
         return box[0], box[1], box[2]
 
-    def _positions(self, axis: int) -> Point:
-        """Coarse index of every voxel centre along an array axis."""
-        return np.asarray((self.grid.centres(axis) - self.coarse.axes[axis][0]) / STEP)
+    def _box(self, box: Box | None) -> Box:
+        return box or (slice(0, self._shape[0]), slice(0, self._shape[1]), slice(0, self._shape[2]))
 
 
 def interpolate(values: Field, places: Sequence[NDArray[np.floating]]) -> Field:
     """Linear interpolation on a regular grid at the product of three lists of indices; beyond the border, its value."""
-    result = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-    for axis, place in enumerate(places):
-        inside = np.clip(place, 0, values.shape[axis] - 1)
-        low = np.clip(np.floor(inside).astype(np.int64), 0, values.shape[axis] - 2)
-        weight = torch.from_numpy((inside - low).astype(np.float32))
-        weight = weight.reshape([-1 if other == axis else 1 for other in range(3)])
-        first = result.index_select(axis, torch.from_numpy(low))
-        result = first.lerp_(result.index_select(axis, torch.from_numpy(low + 1)), weight)
-    return np.asarray(result.numpy())
+    cells = [_below(place, size) for place, size in zip(places, values.shape, strict=True)]
+    # Only the cells around: their first one along each axis is the new zero.
+    cut = tuple(slice(int(low.min()), int(low.max()) + 2) for low, _ in cells)
+    result = np.ascontiguousarray(values[cut], dtype=np.float32)
+    for axis, (low, weight) in enumerate(cells):
+        first, second = (torch.from_numpy(result.take(low - cut[axis].start + step, axis=axis)) for step in (0, 1))
+        shaped = torch.from_numpy(weight).reshape([-1 if other == axis else 1 for other in range(3)])
+        result = first.lerp_(second, shaped).numpy()
+    return result
+
+
+def _below(place: NDArray[np.floating], size: int) -> tuple[NDArray[np.int64], Field]:
+    """The cell below each index along an axis of ``size`` cells, and the weight of the next one."""
+    inside = np.clip(place, 0, size - 1)
+    low = np.clip(np.floor(inside).astype(np.int64), 0, size - 2)
+    return low, (inside - low).astype(np.float32)

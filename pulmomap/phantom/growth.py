@@ -126,13 +126,13 @@ def _advance(
     tree: Tree, attractors: Points, owner: NDArray[np.int64], growth: Growth, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], Points]:
     """The growing nodes and where their next nodes lie."""
-    points, parents = tree.arrays()
     nodes, which = np.unique(owner, return_inverse=True)
+    here = np.array([tree.points[node] for node in nodes])
+    above = np.array([tree.points[max(tree.parents[node], 0)] for node in nodes])
     pull = np.zeros((len(nodes), 3))
-    np.add.at(pull, which, _unit(attractors - points[owner]))
-    before = points[nodes] - points[np.maximum(parents[nodes], 0)]
-    heading = _unit(pull) + growth.inertia * _unit(before) + rng.normal(0.0, growth.jitter, pull.shape)
-    return nodes, growth.aside(points[nodes] + growth.step * _unit(heading))
+    np.add.at(pull, which, _unit(attractors - here[which]))
+    heading = _unit(pull) + growth.inertia * _unit(here - above) + rng.normal(0.0, growth.jitter, pull.shape)
+    return nodes, growth.aside(here + growth.step * _unit(heading))
 
 
 def _unit(vectors: Points) -> Points:

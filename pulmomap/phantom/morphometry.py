@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pulmomap.phantom.growth import Tree
+from pulmomap.phantom.separation import Tubes
 from pulmomap.phantom.space import Branching
 
 Floats = NDArray[np.float64]
@@ -93,3 +94,14 @@ def artery_to_bronchus(airways: Branching, wall: Floats, arteries: Branching) ->
     near = tree.query_ball_point(np.array(airways.tree.points)[chosen], outer + 4.0)
     companions = np.array([arteries.radii[nodes].max() if nodes else np.nan for nodes in near])
     return float(np.nanmedian(companions / outer))
+
+
+def overlap(first: Tubes, second: Tubes) -> float:
+    """How deep the tubes of one tree enter those of another, mm; negative where they stay apart. All pairs count."""
+    near = cKDTree(first.points).query_ball_point(second.points, second.radii + first.radii.max())
+    deepest = -np.inf
+    for close, place, radius in zip(near, second.points, second.radii, strict=True):
+        if close:
+            apart = np.linalg.norm(first.points[close] - place, axis=1)
+            deepest = max(deepest, float((first.radii[close] + radius - apart).max()))
+    return deepest

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from pulmomap.phantom.anatomy import Anatomy
-from pulmomap.phantom.canvas import Box, Canvas
-from pulmomap.phantom.fields import Coarse, Grid, Point
+from pulmomap.phantom.canvas import Canvas
+from pulmomap.phantom.fields import Box, Coarse, Grid, Point
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.trees import Vasculature
 

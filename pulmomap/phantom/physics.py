@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, shift
 
-from pulmomap.phantom.fields import Field, Grid, Point
+from pulmomap.phantom.fields import Field, Grid, Point, slabs
 from pulmomap.phantom.population import Kernel, Scan
 
 # Correlation length of the noise, mm, and how much of its low frequencies the kernel takes away.
@@ -35,7 +36,19 @@ class Streaks:
 def blur(tissue: Field, grid: Grid, scan: Scan) -> Field:
     """Point spread and slice profile of a tissue map, HU, (z, y, x)."""
     sigma = np.array([max(0.3, PROFILE * scan.slice_width), scan.in_plane, scan.in_plane]) / grid.spacing[::-1]
-    return np.asarray(gaussian_filter(tissue, sigma, truncate=3.0))
+    return _smoothed(tissue, sigma, 3.0, "reflect")
+
+
+def _smoothed(image: Field, sigma: Point, truncate: float, mode: Literal["reflect", "wrap"]) -> Field:
+    """``scipy.ndimage.gaussian_filter``, a few slices at a time. ``sigma``: voxels (z, y, x)."""
+    result, count, reach = np.empty_like(image), len(image), int(truncate * sigma[0] + 0.5)
+    for part in slabs(count):
+        around = np.arange(part.start - reach, part.stop + reach)
+        # Slices beyond the volume: its own, mirrored at the border or from the other end.
+        around = around % count if mode == "wrap" else np.abs((around + count) % (2 * count) - count + 0.5).astype(int)
+        block = gaussian_filter1d(image[around], sigma[0], axis=0, truncate=truncate)[reach : reach + len(result[part])]
+        gaussian_filter(block, (0.0, sigma[1], sigma[2]), truncate=truncate, mode=mode, output=result[part])
+    return result
 
 
 def digitise(image: Field) -> NDArray[np.int16]:
@@ -49,28 +62,37 @@ class NoiseField:
     def __init__(self, tissue: Field, grid: Grid, scan: Scan, rng: np.random.Generator) -> None:
         self._rng = rng
         self._noise = correlated_noise(grid, scan, rng)
-        self._starved = _starvation(tissue, grid, scan, rng)
-        self._per_slice, self._in_plane = _loudness(tissue, grid)
+        diameter = _equivalent_diameter(tissue, grid)
+        self._starved = _starvation(diameter, grid, scan, rng)
+        self._per_slice, self._in_plane = _loudness(diameter, grid)
 
-    def draw(self, factor: float = 1.0) -> Field:
-        """One scan's noise, HU, (z, y, x); ``factor`` on its standard deviation."""
-        offsets = [int(self._rng.integers(size // 4, 3 * size // 4 + 1)) for size in self._noise.shape]
-        noise = np.roll(self._noise, offsets, axis=(0, 1, 2))
-        noise *= self._per_slice[:, None, None] * np.float32(factor)
-        noise *= self._in_plane
-        noise += np.roll(self._starved, offsets[1], axis=1) * np.float32(factor)
-        return np.asarray(noise)
+    def scanned(self, image: Field, factor: float = 1.0) -> NDArray[np.int16]:
+        """An image with one scan's noise, int16 HU, (z, y, x); ``factor`` on the noise's standard deviation."""
+        count, *offsets = (int(self._rng.integers(size // 4, 3 * size // 4 + 1)) for size in self._noise.shape)
+        starved = np.roll(self._starved, offsets[0], axis=1) * np.float32(factor)
+        loudness = self._per_slice[:, None, None] * np.float32(factor)
+        result = np.empty(image.shape, dtype=np.int16)
+        for part in slabs(len(image)):
+            slices = (np.arange(part.start, part.stop) - count) % len(image)
+            noise = np.roll(self._noise[slices], offsets, axis=(1, 2))
+            noise *= loudness[part]
+            noise *= self._in_plane
+            noise += starved[part]
+            noise += image[part]
+            result[part] = digitise(noise)
+        return result
 
 
 def correlated_noise(grid: Grid, scan: Scan, rng: np.random.Generator) -> Field:
     """Periodic noise with the kernel's texture and the scan's standard deviation, HU."""
     length, low_cut = NOISE[scan.kernel]
     sigma = np.array([0.5, length, length]) / grid.spacing[::-1]
-    noise = gaussian_filter(rng.standard_normal(grid.shape, dtype=np.float32), sigma, truncate=2.5, mode="wrap")
-    if low_cut:
-        noise -= low_cut * gaussian_filter(noise, sigma * (0.0, 2.2, 2.2), truncate=2.0, mode="wrap")
+    noise = _smoothed(rng.standard_normal(grid.shape, dtype=np.float32), sigma, 2.5, "wrap")
+    for part in slabs(len(noise)) if low_cut else ():
+        coarse = gaussian_filter(noise[part], sigma * (0.0, 2.2, 2.2), truncate=2.0, mode="wrap")
+        noise[part] -= low_cut * coarse
     noise *= np.float32(scan.noise / noise[::7, ::5, ::5].std())
-    return np.asarray(noise)
+    return noise
 
 
 def _equivalent_diameter(tissue: Field, grid: Grid) -> NDArray[np.float64]:
@@ -79,18 +101,16 @@ def _equivalent_diameter(tissue: Field, grid: Grid) -> NDArray[np.float64]:
     return np.asarray(2.0 * np.sqrt(water * 16 * grid.spacing[0] * grid.spacing[1] / np.pi))
 
 
-def _loudness(tissue: Field, grid: Grid) -> tuple[Field, Field]:
+def _loudness(diameter: NDArray[np.float64], grid: Grid) -> tuple[Field, Field]:
     """Factor on the noise of each slice (z,), and in the plane (y, x): louder in thick slices and in the middle."""
-    diameter = _equivalent_diameter(tissue, grid)
     per_slice = np.exp(ATTENUATION * (diameter - np.median(diameter)))
     y, x = (grid.centres(axis) for axis in (1, 2))
     apart = np.hypot(*np.meshgrid(y, x, indexing="ij")) / (0.5 * np.median(diameter) + 1.0)
     return per_slice.astype(np.float32), (1.15 - 0.25 * np.clip(apart, 0.0, 1.5) ** 2).astype(np.float32)
 
 
-def _starvation(tissue: Field, grid: Grid, scan: Scan, rng: np.random.Generator) -> Field:
-    """Streaks from side to side where few photons pass the shoulders, HU, (z, y, x)."""
-    diameter = _equivalent_diameter(tissue, grid)
+def _starvation(diameter: NDArray[np.float64], grid: Grid, scan: Scan, rng: np.random.Generator) -> Field:
+    """Streaks from side to side where few photons pass the shoulders, HU, (z, y, 1)."""
     excess = np.clip(diameter / np.median(diameter) - 1.05, 0.0, 0.5)
     lines = rng.standard_normal((*grid.shape[:2], 1), dtype=np.float32)
     lines = gaussian_filter(lines, (0.4 / grid.spacing[2], 0.8 / grid.spacing[1], 0))

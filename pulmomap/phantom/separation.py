@@ -119,9 +119,13 @@ class Obstacles:
         for group in (np.flatnonzero(within <= NARROW), np.flatnonzero(within > NARROW)):
             reach = within[group].max(initial=0.0)
             for tree, centres, radii in self._classes:
-                distance, nearest = tree.query(points[group], distance_upper_bound=reach + radii.max())
+                most = reach + radii.max()
+                # Thick tubes fill a small box: most points are not even near that.
+                near = ((points[group] > tree.mins - most) & (points[group] < tree.maxes + most)).all(axis=1)
+                close = group[near]
+                distance, nearest = tree.query(points[close], distance_upper_bound=most)
                 found = np.flatnonzero(np.isfinite(distance))
-                which, distance, nearest = group[found], distance[found], nearest[found]
+                which, distance, nearest = close[found], distance[found], nearest[found]
                 yield which, distance - radii[nearest], (points[which] - centres[nearest]) / (distance[:, None] + 1e-9)
 
 

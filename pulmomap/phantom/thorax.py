@@ -13,11 +13,11 @@ from pulmomap.phantom.body import Body, breathed, compose, stream, view
 from pulmomap.phantom.body_wall import paint_abdomen, paint_wall
 from pulmomap.phantom.breath import Breath, draw_breath
 from pulmomap.phantom.canvas import Canvas
-from pulmomap.phantom.fields import STEP, Field, Grid, Point
+from pulmomap.phantom.fields import STEP, Grid, Point, slabs
 from pulmomap.phantom.findings import Findings
 from pulmomap.phantom.nodules import PhantomNodule, paint_nodule
 from pulmomap.phantom.opacities import effusion, paint_opacities
-from pulmomap.phantom.physics import NoiseField, Streaks, add_streaks, beat, blur, digitise
+from pulmomap.phantom.physics import NoiseField, Streaks, add_streaks, beat, blur
 from pulmomap.phantom.population import BloodPool, Kernel, Patient, Scan, draw_scan
 from pulmomap.phantom.tissues import device_leads, paint_chest
 from pulmomap.phantom.trees import Vasculature
@@ -137,7 +137,7 @@ def breathe(body: Body, spacing: float | Sequence[float] = 1.0, *, kernel: Kerne
     moved = breathed(body, breath)
     painted = paint(moved, grid)
     noise = NoiseField(painted.canvas.plain, grid, scan, rng)
-    image = digitise(blur(painted.canvas.plain, grid, scan) + noise.draw())
+    image = noise.scanned(blur(painted.canvas.plain, grid, scan))
     return BreathingScan(
         scan=scan,
         ncct=as_volume(image, grid, body.seed),
@@ -192,29 +192,40 @@ def paint(body: Body, grid: Grid) -> Painted:
     vessels, lumen, wall = _paint_trees(canvas, body)
     painted = [paint_nodule(canvas, plan, body.now(plan.centre), vessels) for plan in body.nodules]
     nodules = tuple(nodule for nodule in painted if nodule is not None)
-    lungs = (canvas.share(anatomy.lungs) > 0.5).astype(np.uint8)
-    return Painted(canvas, vessels, lumen > 0.5, wall > 0.5, lungs, nodules, opacities)
+    lungs = np.zeros(grid.shape, dtype=np.uint8)
+    for box, inside in canvas.inside(anatomy.lungs):
+        lungs[box] = inside
+    return Painted(canvas, vessels, lumen, wall, lungs, nodules, opacities)
 
 
-def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], Field, Field]:
-    """Paint airways, veins and arteries; returns the vessel labels, and the airways' lumen's and wall's shares."""
+def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Paint airways, veins and arteries; returns the vessel labels, and which voxels are airway lumen and wall."""
     grid, trees, blood, airways = canvas.grid, body.trees, body.blood, body.trees.airways
-    artery = occupancy(trees.arteries.tree, trees.arteries.radii, grid)
-    vein = occupancy(trees.veins.tree, trees.veins.radii, grid)
-    lumen = occupancy(airways.tree, airways.radii, grid)
-    wall = occupancy(airways.tree, airways.radii + trees.airway_wall, grid)
-    canvas.voxels(wall * (1 - np.maximum(artery, vein)), 20.0, 10.0)
-    canvas.voxels(vein, blood.plain, blood.vein)
-    canvas.voxels(artery, blood.plain, blood.artery)
-    canvas.voxels(lumen, -985.0, 0.0)
+    shares = [
+        occupancy(airways.tree, airways.radii + trees.airway_wall, grid),
+        occupancy(airways.tree, airways.radii, grid),
+        occupancy(trees.veins.tree, trees.veins.radii, grid),
+        occupancy(trees.arteries.tree, trees.arteries.radii, grid),
+    ]
     vessels = np.zeros(grid.shape, dtype=np.uint8)
-    vessels[vein >= FILLED] = VEIN
-    atrium = canvas.inside(body.anatomy.shapes["left_atrium"])
-    if atrium is not None:
-        vessels[atrium[0]][atrium[1]] = 0
-    vessels[(artery >= FILLED) & (artery >= vein)] = ARTERY
-    vessels[lumen > 0.5] = 0
-    return vessels, lumen, wall
+    walls, lumens = (np.zeros(grid.shape, dtype=bool) for _ in range(2))
+    for part in slabs(grid.shape[0]):
+        wall, lumen, vein, artery = (share[part] for share in shares)
+        box = part, slice(None), slice(None)
+        canvas.voxels(wall * (1 - np.maximum(artery, vein)), 20.0, 10.0, box)
+        canvas.voxels(vein, blood.plain, blood.vein, box)
+        canvas.voxels(artery, blood.plain, blood.artery, box)
+        canvas.voxels(lumen, -985.0, 0.0, box)
+        np.greater(wall, 0.5, out=walls[part])
+        np.greater(lumen, 0.5, out=lumens[part])
+        vessels[part][vein >= FILLED] = VEIN
+    for box, atrium in canvas.inside(body.anatomy.shapes["left_atrium"]):
+        vessels[box][atrium] = 0
+    for part in slabs(grid.shape[0]):
+        _, _, vein, artery = (share[part] for share in shares)
+        vessels[part][(artery >= FILLED) & (artery >= vein)] = ARTERY
+        vessels[part][lumens[part]] = 0
+    return vessels, lumens, walls
 
 
 def _images(body: Body, painted: Painted, scan: Scan) -> dict[str, NDArray[np.int16]]:
@@ -224,12 +235,14 @@ def _images(body: Body, painted: Painted, scan: Scan) -> dict[str, NDArray[np.in
     plain, gain = blur(canvas.plain, grid, scan), blur(canvas.gain, grid, scan)
     heart = canvas.lens.voxel_box(body.anatomy.shapes["myocardium"] < 10.0)
     moving = None if heart is None else (heart, canvas.share(body.anatomy.shapes["heart"] - 4.0, heart, softness=10.0))
-    tissue = {"ncct": plain, "vnc": plain + RESIDUE * gain, "cect": plain + gain}
+    iodine = {"ncct": np.float32(0.0), "vnc": RESIDUE, "cect": np.float32(1.0)}
     loudness = {"ncct": 1.0, "vnc": 0.8, "cect": 0.95}
     cava = np.linspace(0, 1, 16)[:, None] * (body.anatomy.marks.superior_cava[-1] - body.anatomy.marks.superior_cava[0])
     bolus = Streaks(cava + body.anatomy.marks.superior_cava[0], max(0.0, 0.05 * (body.blood.superior_cava - 300.0)))
-    result = {}
-    for name, image in tissue.items():
+    result, image = {}, np.empty_like(plain)
+    for name, share in iodine.items():
+        np.multiply(gain, share, out=image)
+        image += plain
         if moving is not None:
             beat(image, moving, grid, rng)
         if name == "cect" and bolus.strength > 0:
@@ -237,5 +250,5 @@ def _images(body: Body, painted: Painted, scan: Scan) -> dict[str, NDArray[np.in
         if body.findings.device:
             for lead in device_leads(body.anatomy):
                 add_streaks(image, grid, Streaks(np.array(lead), 25.0), rng, reach=50.0)
-        result[name] = digitise(image + noise.draw(loudness[name]))
+        result[name] = noise.scanned(image, loudness[name])
     return result

@@ -15,6 +15,7 @@ from pulmomap.phantom.findings import Findings
 from pulmomap.phantom.population import BloodPool, Patient
 
 Rng = np.random.Generator
+FISSURE = 0.8  # mm from its middle to where it has faded
 
 # Compartment of each blood-filled shape.
 COMPARTMENTS = {
@@ -48,7 +49,7 @@ def paint_chest(
     size, shapes = patient.scale, anatomy.shapes
     solid = np.minimum(shapes["mediastinum"], shapes["hila"])
     fat = (rng.normal(-92.0, 8.0) + coarse.irregular(6.0, 6.0)).astype(np.float32)
-    canvas.shape(np.maximum(solid, anatomy.cavity - 2.0), canvas.lens.onto_voxels(fat), 3.0)
+    canvas.shape(np.maximum(solid, anatomy.cavity - 2.0), fat, 3.0)
     _paint_lungs(canvas, patient, anatomy, coarse, findings, stretch, rng)
     _paint_spine(canvas, patient, anatomy, coarse, rng)
     canvas.shape(shapes["pericardium"], rng.normal(-85.0, 12.0))
@@ -82,7 +83,7 @@ def _paint_spine(canvas: Canvas, patient: Patient, anatomy: Anatomy, coarse: Coa
     # Discs every 23 mm: denser than marrow's fat, without a cortex.
     discs = np.abs((coarse.z / (23.0 * size)) % 1.0 - 0.5) * 23.0 * size - 3.0
     canvas.shape(spine, rng.normal(420.0, 60.0))
-    canvas.shape(spine + 2.0, canvas.lens.onto_voxels(marrow), 10.0)
+    canvas.shape(spine + 2.0, marrow, 10.0)
     canvas.shape(np.maximum(spine, discs).astype(np.float32), rng.normal(85.0, 10.0), 3.0)
     spinous = (np.hypot(coarse.x / (9 * size), (coarse.y - 108 * size) / (24 * size)) - 1.0) * 9 * size
     canvas.shape(spinous.astype(np.float32), rng.normal(400.0, 60.0))
@@ -109,13 +110,13 @@ def _paint_lungs(
     if stretch is not None:
         texture = (texture + 1000.0) / stretch - 1000.0
     septum = np.maximum(anatomy.lungs, 1.0 - np.abs(coarse.x))
-    canvas.shape(septum.astype(np.float32), canvas.lens.onto_voxels(texture.astype(np.float32)))
-    box = canvas.lens.voxel_box(anatomy.lungs < 0)
-    if box is None:
+    canvas.shape(septum.astype(np.float32), texture.astype(np.float32))
+    if canvas.lens.voxel_box(anatomy.lungs < 0) is None:
         return
-    fissure = np.clip(1.0 - canvas.lens.onto_voxels(np.minimum(anatomy.fissure, 20.0), box) / 0.8, 0.0, 1.0)
-    share = fissure * canvas.share(anatomy.lungs, box) * np.float32(rng.uniform(0.05, 0.35))
-    canvas.voxels(share, -350.0, 0.0, box)
+    strength = np.float32(rng.uniform(0.05, 0.35))
+    for box, distance in canvas.lens.blocks(np.minimum(anatomy.fissure, 20.0), FISSURE):
+        fissure = np.clip(1.0 - distance / FISSURE, 0.0, 1.0)
+        canvas.voxels(fissure * canvas.share(anatomy.lungs, box) * strength, -350.0, 0.0, box)
 
 
 def _emphysema(texture: Field, patient: Patient, coarse: Coarse, rng: Rng) -> Field:

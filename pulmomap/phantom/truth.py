@@ -95,9 +95,8 @@ def _of_the_lungs(coarse: NDArray[np.uint8], painted: Painted) -> NDArray[np.uin
 
 
 def _mark(result: NDArray[np.uint8], canvas: Canvas, shape: Field, value: int) -> None:
-    found = canvas.inside(shape)
-    if found is not None:
-        result[found[0]][found[1]] = value
+    for box, inside in canvas.inside(shape):
+        result[box][inside] = value
 
 
 def _levels(voxels: NDArray[np.int64], branching: Branching, grid: Grid) -> NDArray[np.uint8]:

@@ -115,3 +115,19 @@ def test_coarse_shapes_are_exact_on_their_surface() -> None:
     ramp = lens.onto_voxels((2 * coarse.x + 3 * coarse.y - coarse.z).astype(np.float32))
     z, y, x = np.meshgrid(*(np.arange(60) - 30.0 for _ in range(3)), indexing="ij")
     assert np.allclose(ramp, 2 * x + 3 * y - z, atol=1e-3)
+
+
+def test_blocks_leave_out_only_what_is_not_below() -> None:
+    grid = Grid(np.array([-30.0, -28.0, -26.0]), np.array([1.1, 0.9, 1.3]), (41, 62, 50))
+    coarse = Coarse(grid.origin, grid.origin + grid.extent, np.random.default_rng(1))
+    lens, values = Lens(coarse, grid), coarse.irregular(3.0, 9.0)
+    whole = lens.onto_voxels(values)
+    seen = np.zeros(grid.shape, dtype=bool)
+    for block, fine in lens.blocks(values, -3.0):
+        assert np.array_equal(fine, whole[block])
+        seen[block] = True
+    assert (whole < -3.0).any()
+    assert seen[whole < -3.0].all()
+    assert not seen.all()
+    inner = (slice(3, 17), slice(20, 50), slice(5, 31))
+    assert np.array_equal(np.concatenate([fine for _, fine in lens.blocks(values, box=inner)]), whole[inner])

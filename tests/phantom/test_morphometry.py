@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pulmomap.phantom.growth import Tree
-from pulmomap.phantom.morphometry import artery_to_bronchus, murray_exponent, ratios, strahler
+from pulmomap.phantom.morphometry import artery_to_bronchus, murray_exponent, overlap, ratios, strahler
+from pulmomap.phantom.separation import Tubes, tubes
 from pulmomap.phantom.space import Branching
 
 
@@ -54,3 +55,14 @@ def test_artery_beside_its_bronchus() -> None:
     bronchus = Branching(airway, np.full(len(airway), 1.5), np.zeros(len(airway), dtype=np.uint8))
     companion = Branching(artery, np.full(len(artery), 2.2), np.zeros(len(artery), dtype=np.uint8))
     assert artery_to_bronchus(bronchus, np.full(len(airway), 0.7), companion) == pytest.approx(1.0)
+
+
+def test_overlap_of_crossing_and_of_parallel_tubes() -> None:
+    def straight(start: list[float], end: list[float], radius: float) -> Tubes:
+        tree = Tree()
+        tree.line([np.array(start), np.array(end)], -1)
+        return tubes(tree, np.full(len(tree), radius))
+
+    post = straight([0.0, 0.0, -20.0], [0.0, 0.0, 20.0], 2.0)
+    assert overlap(post, straight([-20.0, 1.0, 0.0], [20.0, 1.0, 0.0], 1.5)) == pytest.approx(2.5, abs=0.1)
+    assert overlap(post, straight([4.0, 0.0, -20.0], [4.0, 0.0, 20.0], 1.0)) == pytest.approx(-1.0, abs=0.01)
