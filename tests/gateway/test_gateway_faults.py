@@ -12,10 +12,13 @@ import pytest
 from made_series import made_series
 from orthanc_server import OrthancServer
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from site_kit import Site, results_at
 
 from gateway.__main__ import main
+from gateway.deflated import unpacked_size
 
+ENDS = ("done", "refused", "dead")
 ONE = {"CT": [3], "SEG": [1], "SR": [1]}
 
 
@@ -121,6 +124,35 @@ def test_series_that_nobody_can_judge_is_a_dead_letter(
         path.write_bytes(b"")
     orthanc.start()
     assert ends_as(Site(orthanc, tmp_path), name, "dead")["code"] == "TAGS_UNREADABLE"
+
+
+def test_deflated_bomb_is_never_unpacked(site: Site, tmp_path: Path) -> None:
+    """A few kilobytes on disk that any parser turns into megabytes; an honest deflated series goes through."""
+    site.settings["limits"] = {"files_mib": 2}
+    deflated = {"syntax": DeflatedExplicitVRLittleEndian}
+    bomb = made_series(tmp_path / "bomb", 1, PixelData=bytes(3 << 20), **deflated)
+    assert sum(path.stat().st_size for path in bomb) < 1 << 20
+    refused = site.orthanc.post(bomb)
+    honest = site.orthanc.post(made_series(tmp_path / "ct", 2, **deflated))
+    worker = site.worker()
+    worker.until(lambda: all((site.orthanc.record(one) or {}).get("state") in ENDS for one in (refused, honest)))
+    assert (site.orthanc.record(refused) or {})["code"] == "TOO_LARGE"
+    assert (site.orthanc.record(honest) or {})["state"] == "done"
+    assert len(site.starts()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no DICOM", bytes(128) + b"DICM", bytes(128) + b"DICM\x02\0\x10\0UI\x02\0"])
+def test_what_is_no_deflated_file_has_its_own_size(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert unpacked_size(path, 10) == len(content)
+
+
+def test_broken_deflated_file_is_counted_as_far_as_it_goes(tmp_path: Path) -> None:
+    (path,) = made_series(tmp_path / "ct", slices=1, syntax=DeflatedExplicitVRLittleEndian)
+    whole = unpacked_size(path, 1 << 20)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert 0 < unpacked_size(path, 1 << 20) < whole
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")

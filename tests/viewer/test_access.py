@@ -12,9 +12,16 @@ import pytest
 from deploy_site import program, send, started
 from dicom_factory import UID_ROOT, ct_series
 from pydicom import Dataset
+from pydicom.uid import (
+    MPEG4HP41,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+)
 
 from deploy.demo.site import Site, nginx_command
 
+JPIP = "1.2.840.10008.1.2.4.94"  # pixels are fetched from an address in the object
 VIEWER_PAGE = "<!doctype html><title>viewer</title>"
 
 
@@ -115,6 +122,26 @@ def test_a_known_title_is_taken_and_may_not_search(site: Site, tmp_path: Path) -
     found = subprocess.run([*findscu, *address], capture_output=True, text=True, timeout=30, check=False)
     assert "Peer aborted Association" in found.stderr
     assert "Find Response" not in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("syntax", "taken"),
+    [(ExplicitVRLittleEndian, True), (DeflatedExplicitVRLittleEndian, False), (JPIP, False), (MPEG4HP41, False)],
+)
+def test_what_may_unpack_to_anything_is_not_negotiated(site: Site, tmp_path: Path, syntax: str, taken: bool) -> None:
+    """storescu offers this transfer syntax and no other."""
+    profile = tmp_path / "storescu.cfg"
+    profile.write_text(
+        f"[[TransferSyntaxes]]\n[One]\nTransferSyntax1 = {syntax}\n"
+        f"[[PresentationContexts]]\n[CT]\nPresentationContext1 = {CTImageStorage}\\One\n"
+        "[[Profiles]]\n[Only]\nPresentationContexts = CT\n"
+    )
+    (image,) = ct_series(tmp_path / "ct", shape=(1, 8, 8))
+    command = [program("storescu", "dcmtk", "/usr/bin/storescu"), "-xf", str(profile), "Only"]
+    address = ["-aet", "PACS", "-aec", "PULMOMAP", "127.0.0.1", str(site.dicom_port), str(image)]
+    done = subprocess.run([*command, *address], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode == 0) is taken
+    assert ("No Acceptable Presentation Contexts" in done.stderr) is not taken
 
 
 def test_a_known_title_from_another_address_is_refused(tmp_path: Path) -> None:
