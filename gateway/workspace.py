@@ -67,8 +67,13 @@ class Workplace:
         """Free disk beyond the reserve."""
         return shutil.disk_usage(self.folder).free - self._settings.reserve_mib * _MIB
 
+    def can_ever_hold(self, size: int) -> bool:
+        """Whether a series of ``size`` bytes could be processed if nothing else were on the disk."""
+        room = shutil.disk_usage(self.folder).total - self._settings.reserve_mib * _MIB
+        return int(size * self._settings.space_factor) <= room
+
     def check_space(self, size: int) -> None:
-        """Make sure that a series of ``size`` bytes can be processed.
+        """Make sure that a series of ``size`` bytes can be processed now.
 
         Raises:
             NoSpace: one sentence.

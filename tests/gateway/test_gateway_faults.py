@@ -186,13 +186,23 @@ def test_full_disk_holds_jobs_back_until_there_is_room(site: Site, tmp_path: Pat
     assert worker.health.verdict() == (True, "ok")
 
 
+def test_series_that_the_disk_can_never_hold_is_refused(site: Site, tmp_path: Path, small_disk: Path) -> None:
+    """To wait for room would be for ever, with a worker that calls itself unwell."""
+    site.settings["work"]["folder"] = str(small_disk / "work")
+    name = site.orthanc.post(made_series(tmp_path / "ct", PixelData=os.urandom(100_000)))
+    assert ends_as(site, name, "refused")["code"] == "TOO_LARGE"
+    assert site.starts() == []
+
+
 def test_disk_that_fills_up_while_pulling(site: Site, tmp_path: Path, small_disk: Path) -> None:
     """The series is larger than the disk, which the check could not know: no attempt is used up."""
     site.settings["work"] |= {"folder": str(small_disk / "work"), "space_factor": 1}
     site.settings["processing"]["first_s"] = 0.1
     name = site.orthanc.post(made_series(tmp_path / "ct", PixelData=os.urandom(500_000)))
     worker = site.worker()
-    worker.workplace.check_space = lambda size: None  # type: ignore[method-assign]  # as if another filled it just now
+    # as if another filled it just now
+    worker.workplace.check_space = lambda size: None  # type: ignore[method-assign]
+    worker.workplace.can_ever_hold = lambda size: True  # type: ignore[method-assign]
     worker.until(lambda: (site.orthanc.record(name) or {}).get("state") == "waiting")
     assert (site.orthanc.record(name) or {})["attempts"] == 0
     assert site.starts() == []
