@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -38,6 +39,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def rename(number: int, image: Dataset) -> None:
     """Another image than those of the other tests."""
     image.SOPInstanceUID = f"{UID_ROOT}77.{number}"
+
+
+def other(number: int, image: Dataset) -> None:
+    """And another one than that."""
+    image.SOPInstanceUID = f"{UID_ROOT}79.{number}"
 
 
 def statistics(site: Site) -> int:
@@ -169,6 +175,17 @@ def test_several_attributes_may_be_asked_for_at_once(site: Site, tmp_path: Path)
     query = "limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030&PatientID=77"
     (study,) = httpx.get(f"{site.origin}/pacs/studies?{query}", auth=site.person).json()
     assert study["00081030"]["Value"] == ["Chest"]
+
+
+@pytest.mark.parametrize("name", ["Somebody^Else", "*Some*", "somebody^else"])
+def test_a_patient_is_found_by_name(site: Site, tmp_path: Path, name: str) -> None:
+    """Encoded as a browser does it; Orthanc 1.10 takes %5E for three letters."""
+    own: dict[str, Any] = {"StudyInstanceUID": f"{UID_ROOT}79", "SeriesInstanceUID": f"{UID_ROOT}80", "PatientID": "79"}
+    images = ct_series(tmp_path, shape=(1, 8, 8), PatientName="Somebody^Else", edit=other, **own)
+    assert send(site, *images).returncode == 0
+    query = f"PatientName={quote(name, safe='*')}"
+    (study,) = httpx.get(f"{site.origin}/pacs/studies?{query}", auth=site.person).json()
+    assert study["00100020"]["Value"] == ["79"]
 
 
 def test_logs_hold_no_patient(site: Site, tmp_path: Path) -> None:
