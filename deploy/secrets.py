@@ -48,14 +48,15 @@ def make_secrets(folder: Path, host: str = "localhost", certificates: bool = Tru
     _write(folder / "person-password", person)
     _write(folder / "users.htpasswd", f"{PERSON}:{_openssl('passwd', '-6', '-stdin', given=person)}")
     _write(folder / "postgres-password", database)
-    _write(folder / "postgresql.json", json.dumps({"PostgreSQL": _postgresql(database)}, indent=2))
+    _write(folder / "postgresql.json", json.dumps({"PostgreSQL": postgresql_settings(database)}, indent=2))
     if certificates:
         _certificate(folder / "https", host)
         _certificate(folder / "dicom", host)
         _write(folder / "dicom-peers.crt", (folder / "dicom.crt").read_text())
 
 
-def _postgresql(password: str) -> dict[str, object]:
+def postgresql_settings(password: str) -> dict[str, object]:
+    """Orthanc's settings for the index in PostgreSQL, as compose names its service."""
     return {
         "EnableIndex": True,
         "EnableStorage": False,

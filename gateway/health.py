@@ -37,11 +37,15 @@ class Health:
         """The worker is at work; if nothing is heard for so long, it hangs."""
         self.alive_until = time.monotonic() + for_s
 
+    def life(self) -> tuple[bool, str]:
+        """Whether this worker goes on, and one sentence. What another part's fault is, a restart does not mend."""
+        living = time.monotonic() <= self.alive_until
+        return living, "ok" if living else "the worker gives no sign of life"
+
     def verdict(self) -> tuple[bool, str]:
-        """Whether this worker is well, and one sentence."""
-        if time.monotonic() > self.alive_until:
-            return False, "the worker gives no sign of life"
-        return (False, self.trouble) if self.trouble else (True, "ok")
+        """Whether this worker is well and can work, and one sentence."""
+        living, sentence = self.life()
+        return (False, self.trouble) if living and self.trouble else (living, sentence)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -54,7 +58,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(health: Health, address: str, port: int) -> WSGIServer:
-    """Serve ``/health`` (200 or 503) and ``/metrics`` in the background.
+    """Serve ``/health`` and ``/live`` (200 or 503) and ``/metrics`` in the background.
 
     Raises:
         OSError: the port is taken.
@@ -66,14 +70,15 @@ def serve(health: Health, address: str, port: int) -> WSGIServer:
 
 def _application(health: Health) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
     metrics = make_wsgi_app(health.registry)
+    answers = {"/health": health.verdict, "/live": health.life}
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/metrics":
             return cast("Iterable[bytes]", metrics(environ, start_response))
-        if environ["PATH_INFO"] != "/health":
+        if environ["PATH_INFO"] not in answers:
             start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [b"/health or /metrics\n"]
-        well, sentence = health.verdict()
+            return [b"/health, /live or /metrics\n"]
+        well, sentence = answers[environ["PATH_INFO"]]()
         start_response("200 OK" if well else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [f"{sentence}\n".encode()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from gateway.worker import Worker
 from gateway.workspace import Workplace
 
 OK, WRONG, USAGE = 0, 1, 2
+log = logging.getLogger("gateway.worker")
 
 
 def perform(arguments: argparse.Namespace) -> int:
@@ -47,6 +49,8 @@ def perform(arguments: argparse.Namespace) -> int:
 def run(settings: Settings) -> int:
     """Be a worker until stopped."""
     rules = selection_rules(settings.app)
+    set_up(settings.logging.level)
+    log.info("looking for Orthanc")  # it may be started together with the worker, and take longer
     stop = Stop(settings.app.stop_grace_s)
     health = Health()
     with closing(Orthanc(settings.orthanc, stop.wait)) as orthanc:
@@ -54,9 +58,12 @@ def run(settings: Settings) -> int:
         if found:
             return _say("; ".join(found), USAGE)
         if settings.health.port is not None:
-            serve(health, settings.health.address, settings.health.port)
+            try:
+                serve(health, settings.health.address, settings.health.port)
+            except OSError as error:
+                place = f"{settings.health.address}:{settings.health.port}"
+                return _say(f"health.port: {place}: {error.strerror}; each worker on a machine needs its own", USAGE)
         workplace = Workplace(settings.work)
-        set_up(settings.logging.level)
         try:
             Worker(settings, rules, orthanc, workplace, health, stop).run()
         finally:

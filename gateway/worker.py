@@ -138,11 +138,14 @@ class Worker:
         if not record.stored:
             if not study_is_stable(self._orthanc, series.study):
                 return False
+            size = bytes_of(self._orthanc, series.id)
             verdict = judge(self._orthanc, series, self._settings.limits, self._rules)
+            if verdict is None and not self._workplace.can_ever_hold(size):  # to wait for room would be for ever
+                verdict = Ineligible(Fault.TOO_LARGE.name, "the series is too large for the disk of the work folder")
             if verdict is not None:
                 self._refuse(series, record, entry, verdict)
                 return True
-            self._workplace.check_space(bytes_of(self._orthanc, series.id))
+            self._workplace.check_space(size)
         worn_out = record.state is State.RUNNING and record.attempts >= self._settings.processing.attempts
         claim = self._ledger.claim(series.id, record, entry.etag)
         if worn_out:

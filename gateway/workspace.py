@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.deflated import unpacked_size
 from gateway.faults import Fault, JobError
 from gateway.orthanc import Orthanc, OrthancRefused, TooMuch
+from gateway.results import Declined
 from gateway.sections import LimitSettings, WorkSettings
 from gateway.spool import SpooledSeries, bytes_of, find_series, series_of_study
 
@@ -65,8 +67,13 @@ class Workplace:
         """Free disk beyond the reserve."""
         return shutil.disk_usage(self.folder).free - self._settings.reserve_mib * _MIB
 
+    def can_ever_hold(self, size: int) -> bool:
+        """Whether a series of ``size`` bytes could be processed if nothing else were on the disk."""
+        room = shutil.disk_usage(self.folder).total - self._settings.reserve_mib * _MIB
+        return int(size * self._settings.space_factor) <= room
+
     def check_space(self, size: int) -> None:
-        """Make sure that a series of ``size`` bytes can be processed.
+        """Make sure that a series of ``size`` bytes can be processed now.
 
         Raises:
             NoSpace: one sentence.
@@ -102,7 +109,8 @@ def pull(
     """Write the files of a series, and those of its study that may hold a nodule, into a folder.
 
     Raises:
-        JobError: PULL_FAILED or TOO_LARGE.
+        JobError: PULL_FAILED.
+        Declined: TOO_LARGE.
         OrthancAway: Orthanc stayed away.
         OSError: the disk.
     """
@@ -117,11 +125,16 @@ def pull(
 
 def _fetch(orthanc: Orthanc, instance: str, path: Path, limit: int) -> int:
     try:
-        return orthanc.download(f"/instances/{instance}/file", path, limit)
+        size = orthanc.download(f"/instances/{instance}/file", path, limit)
+        unpacked = unpacked_size(path, limit)
+        if unpacked > limit:
+            raise TooMuch
+        return max(size, unpacked)
     except OrthancRefused as error:
         raise JobError(Fault.PULL_FAILED, f"a file of the series was not handed out ({error})") from None
     except TooMuch:
-        raise JobError(Fault.TOO_LARGE, "the files are larger than Orthanc's statistics and the limits say") from None
+        detail = "the files hold more than Orthanc's statistics and the limits say"
+        raise Declined(Fault.TOO_LARGE.name, detail) from None  # final: another try would find the same
 
 
 def _companions(orthanc: Orthanc, series: SpooledSeries, limits: LimitSettings) -> list[str]:

@@ -29,13 +29,24 @@ def program(name: str, package: str, *preferred: str) -> str:
         raise
 
 
-@contextmanager
-def started(folder: Path, viewer: Path, **environment: str) -> Iterator[Site]:
-    for name, package in (("Orthanc", "orthanc"), ("nginx", "nginx-light"), ("openssl", "openssl")):
+def need_programs() -> None:
+    """Have everything that a site runs."""
+    for name, package in (
+        ("Orthanc", "orthanc"),
+        ("nginx", "nginx-light"),
+        ("openssl", "openssl"),
+        ("dcmqrscp", "dcmtk"),
+        ("storescu", "dcmtk"),
+    ):
         program(name, package)
     for plugin in ("libOrthancDicomWeb.so", "libOrthancPython.so"):
         if not (Path("/usr/share/orthanc/plugins") / plugin).is_file():
             missing(f"{plugin} is not installed (Debian and Ubuntu: orthanc-dicomweb and orthanc-python)")
+
+
+@contextmanager
+def started(folder: Path, viewer: Path, **environment: str) -> Iterator[Site]:
+    need_programs()
     site = Site(folder, viewer)
     prepare(site)
     with running(site, environment):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import importlib.util
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from deploy.demo.programs import Program, ProgramError, find_program
+from deploy.demo.chain import chain, send
+from deploy.demo.pacs import kept_files
+from deploy.demo.programs import ProgramError
 from deploy.demo.results import view_address, wait_for_results
-from deploy.demo.site import Site, prepare, running, write_gateway_settings
+from deploy.demo.site import Site
 from deploy.demo.study import draw_study
 from deploy.ohif.fetch import ViewerError, fetch_viewer
 
@@ -29,50 +29,48 @@ def main() -> int:
     parser.add_argument("--spacing", type=float, default=1.5, help="of the phantom, mm (default %(default)s)")
     parser.add_argument("--once", action="store_true", help="stop when the results are there")
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed must leave nothing running
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="pulmomap-demo-"))
     try:
         demonstrate(folder, options.study, options.seed, options.spacing, options.once)
     except KeyboardInterrupt:
         print("\nstopped")
     except (ProgramError, ViewerError, TimeoutError, RuntimeError) as error:
-        print(f"pulmomap: {error}", file=sys.stderr)
-        return 1  # the folder stays, for its logs
+        print(f"pulmomap: {error}\npulmomap: the logs are in {folder}", file=sys.stderr)
+        return 1
     shutil.rmtree(folder)
     return 0
 
 
 def demonstrate(folder: Path, study: Path | None, seed: int, spacing: float, once: bool) -> None:
     """Start everything, send the study, wait for its results, say where they are, and stay until Ctrl-C."""
-    if importlib.util.find_spec("gateway") is None:
-        raise ProgramError("the gateway is not part of this installation; the demonstration needs it")
-    storescu = find_program("storescu", "dcmtk", "/usr/bin/storescu")
+    if study is not None and not study.is_dir():
+        raise RuntimeError(f"{study} is no folder")
     print("Fetching the viewer ...", flush=True)
     site = Site(folder, fetch_viewer())
-    prepare(site)
-    if study is None:
-        print("Drawing a phantom ...", flush=True)
-        study = draw_study(site.folder / "patient", seed, spacing)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(running(site))
-        gateway = stack.enter_context(start_gateway(site))
+    print("Starting a PACS, Orthanc, the gateway and the viewer ...", flush=True)
+    with chain(site) as gateway:
+        if study is None:
+            print("Drawing a phantom ...", flush=True)
+            study = draw_study(site.folder / "patient", seed, spacing)
         print("Sending it by DICOM ...", flush=True)
-        address = ["-aet", "PACS", "-aec", "PULMOMAP", "127.0.0.1", str(site.dicom_port)]
-        subprocess.run([storescu, "-R", "+sd", "+r", *address, str(study)], check=True)
+        send(site, study)
         print(f"Waiting for the results ... (logs: {site.folder})", flush=True)
-        wait_for_results(site, PATIENCE, gateway.check)
+        jobs = wait_for_results(site, PATIENCE, gateway.check)
+        for job in jobs:
+            if job.state != "done" and job.code != "NOT_CT":  # the contours of the nodules are no CT
+                print(f"A series got no results: {job.state}, {job.code}: {job.detail}")
+        print(f"Forwarded to the PACS by DICOM: {len(kept_files(site))} objects in {site.pacs}\n")
+        for uid in sorted({job.study for job in jobs if job.state == "done"}):
+            print(f"The vessels:  {view_address(site, uid)}")
         name, password = site.person
-        print(f"\nThe vessels:  {view_address(site)}\nUser:         {name}\nPassword:     {password}\n", flush=True)
+        print(f"User:         {name}\nPassword:     {password}\n", flush=True)
         if not once:
             print("Ctrl-C stops everything.", flush=True)
             while True:
                 gateway.check()
                 time.sleep(1)
-
-
-def start_gateway(site: Site) -> Program:
-    """Start a gateway worker on the site's Orthanc."""
-    command = [sys.executable, "-m", "gateway", "run", "--config", str(write_gateway_settings(site))]
-    return Program("gateway", command, site.folder, {})
 
 
 if __name__ == "__main__":

@@ -28,12 +28,18 @@ class Site:
     rest_port: int = field(default_factory=free_port)
     dicom_port: int = field(default_factory=free_port)
     pacs_port: int = field(default_factory=free_port)
+    health_port: int = field(default_factory=free_port)
     stable_age: int = 3
 
     @property
     def secrets(self) -> Path:
         """The secrets' folder."""
         return self.folder / "secrets"
+
+    @property
+    def pacs(self) -> Path:
+        """Where the PACS keeps its files."""
+        return self.folder / "pacs"
 
     @property
     def rest(self) -> str:
@@ -116,7 +122,8 @@ def write_gateway_settings(site: Site) -> Path:
     settings = {
         "orthanc": {"url": site.rest, "username": "gateway", "password_file": str(site.secrets / "gateway-password")},
         "work": {"folder": str(site.folder / "work")},
-        "health": {"port": free_port()},
+        "targets": [{"name": "pacs"}],
+        "health": {"port": site.health_port},
     }
     path = site.folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(settings))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +73,30 @@ def test_secrets_are_files_that_the_command_makes(tmp_path: Path) -> None:
         assert Path(secret["file"]).name in made
     written = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
     assert {name for name in written if "PASSWORD" in name} == {"POSTGRES_PASSWORD_FILE"}
+
+
+def test_commands_of_the_page_fit(tmp_path: Path) -> None:
+    """The compose block of docs/deployment.md: its files, profile, service and images are those of the file, every
+    variable that compose insists on is exported, and the secrets' command is run."""
+    page = (DEPLOY.parent / "docs" / "deployment.md").read_text()
+    (block,) = re.findall(r"```console\n(.*?)```", page, flags=re.DOTALL)
+    lines = [shlex.split(line.removeprefix("$ ")) for line in block.splitlines()]
+    insisted = set(re.findall(r"\$\{(\w+):\?", TEXT))
+    exported = {word.partition("=")[0] for words in lines if words[0] == "export" for word in words if "=" in word}
+    assert insisted == exported - {"PACS_PORT"}
+    up = next(words for words in lines if "up" in words)
+    assert any(up[up.index("--profile") + 1] in one.get("profiles", []) for one in COMPOSE["services"].values())
+    assert up[up.index("--scale") + 1].partition("=")[0] in COMPOSE["services"]
+    built = {words[words.index("-t") + 1] for words in lines if words[:2] == ["docker", "build"]}
+    assert ["make", "image"] in lines
+    assert built == {one["image"] for one in COMPOSE["services"].values() if "build" in one}
+    for words in lines:
+        for name in [words[place + 1] for place, word in enumerate(words) if word == "-f"]:
+            assert (DEPLOY.parent / name).is_file()
+    secrets = next(words for words in lines if words[0] == "python")
+    command = [sys.executable, *secrets[1:3], str(tmp_path / "secrets.d"), *secrets[4:]]
+    subprocess.run(command, cwd=DEPLOY.parent, check=True, capture_output=True)
+    assert (tmp_path / "secrets.d" / "person-password").is_file()
 
 
 def test_files_it_mounts_exist_and_names_resolve() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,13 @@ def test_password_is_asked_for_and_taken_from_a_file(
     assert "password" in capsys.readouterr().out
     site.settings["orthanc"] |= {"username": "gateway", "password_file": str(secret)}
     assert main(["check", "-c", str(site.save_settings())]) == 0
+
+
+def test_two_workers_with_one_health_port_are_told_apart(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.settings["health"] = {"port": taken.getsockname()[1]}
+        assert main(["run", "-c", str(site.save_settings())]) == 2
+    assert "each worker on a machine needs its own" in capfd.readouterr().err
 
 
 def test_orthanc_that_is_not_there_is_one_sentence(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

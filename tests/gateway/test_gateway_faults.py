@@ -12,10 +12,13 @@ import pytest
 from made_series import made_series
 from orthanc_server import OrthancServer
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 from site_kit import Site, results_at
 
 from gateway.__main__ import main
+from gateway.deflated import unpacked_size
 
+ENDS = ("done", "refused", "dead")
 ONE = {"CT": [3], "SEG": [1], "SR": [1]}
 
 
@@ -123,6 +126,35 @@ def test_series_that_nobody_can_judge_is_a_dead_letter(
     assert ends_as(Site(orthanc, tmp_path), name, "dead")["code"] == "TAGS_UNREADABLE"
 
 
+def test_deflated_bomb_is_never_unpacked(site: Site, tmp_path: Path) -> None:
+    """A few kilobytes on disk that any parser turns into megabytes; an honest deflated series goes through."""
+    site.settings["limits"] = {"files_mib": 2}
+    deflated = {"syntax": DeflatedExplicitVRLittleEndian}
+    bomb = made_series(tmp_path / "bomb", 1, PixelData=bytes(3 << 20), **deflated)
+    assert sum(path.stat().st_size for path in bomb) < 1 << 20
+    refused = site.orthanc.post(bomb)
+    honest = site.orthanc.post(made_series(tmp_path / "ct", 2, **deflated))
+    worker = site.worker()
+    worker.until(lambda: all((site.orthanc.record(one) or {}).get("state") in ENDS for one in (refused, honest)))
+    assert (site.orthanc.record(refused) or {})["code"] == "TOO_LARGE"
+    assert (site.orthanc.record(honest) or {})["state"] == "done"
+    assert len(site.starts()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no DICOM", bytes(128) + b"DICM", bytes(128) + b"DICM\x02\0\x10\0UI\x02\0"])
+def test_what_is_no_deflated_file_has_its_own_size(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert unpacked_size(path, 10) == len(content)
+
+
+def test_broken_deflated_file_is_counted_as_far_as_it_goes(tmp_path: Path) -> None:
+    (path,) = made_series(tmp_path / "ct", slices=1, syntax=DeflatedExplicitVRLittleEndian)
+    whole = unpacked_size(path, 1 << 20)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert 0 < unpacked_size(path, 1 << 20) < whole
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
 def test_path_tricks_in_uids_lead_nowhere(site: Site, tmp_path: Path) -> None:
     """A UID is data: it names no file, and what is wrong with it is the app's to say."""
@@ -154,13 +186,23 @@ def test_full_disk_holds_jobs_back_until_there_is_room(site: Site, tmp_path: Pat
     assert worker.health.verdict() == (True, "ok")
 
 
+def test_series_that_the_disk_can_never_hold_is_refused(site: Site, tmp_path: Path, small_disk: Path) -> None:
+    """To wait for room would be for ever, with a worker that calls itself unwell."""
+    site.settings["work"]["folder"] = str(small_disk / "work")
+    name = site.orthanc.post(made_series(tmp_path / "ct", PixelData=os.urandom(100_000)))
+    assert ends_as(site, name, "refused")["code"] == "TOO_LARGE"
+    assert site.starts() == []
+
+
 def test_disk_that_fills_up_while_pulling(site: Site, tmp_path: Path, small_disk: Path) -> None:
     """The series is larger than the disk, which the check could not know: no attempt is used up."""
     site.settings["work"] |= {"folder": str(small_disk / "work"), "space_factor": 1}
     site.settings["processing"]["first_s"] = 0.1
     name = site.orthanc.post(made_series(tmp_path / "ct", PixelData=os.urandom(500_000)))
     worker = site.worker()
-    worker.workplace.check_space = lambda size: None  # type: ignore[method-assign]  # as if another filled it just now
+    # as if another filled it just now
+    worker.workplace.check_space = lambda size: None  # type: ignore[method-assign]
+    worker.workplace.can_ever_hold = lambda size: True  # type: ignore[method-assign]
     worker.until(lambda: (site.orthanc.record(name) or {}).get("state") == "waiting")
     assert (site.orthanc.record(name) or {})["attempts"] == 0
     assert site.starts() == []

@@ -188,9 +188,10 @@ def test_health_tells_whether_the_worker_is_well() -> None:
     health, port = Health(), free_port()
     server = serve(health, "127.0.0.1", port)
     try:
-        assert get(port, "/health") == (503, "the worker gives no sign of life\n")
+        assert get(port, "/health") == get(port, "/live") == (503, "the worker gives no sign of life\n")
         health.alive(60)
         assert get(port, "/health") == (503, "starting\n")
+        assert get(port, "/live") == (200, "ok\n")
         health.trouble = ""
         assert get(port, "/health") == (200, "ok\n")
         health.jobs.labels("done").inc()

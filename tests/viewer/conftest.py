@@ -1,18 +1,20 @@
-"""A study with the app's own results, in Orthanc, shown by OHIF behind nginx, in Chromium."""
+"""A study that went the whole way through the real parts, and OHIF behind nginx in Chromium to look at it."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from app_runs import AppRun, run_app
-from deploy_site import missing, send, started
+from deploy_site import missing, need_programs
+from pydicom import dcmread
 
-from deploy.demo.results import view_address
+from deploy.demo.chain import chain, send
+from deploy.demo.pacs import kept_files
+from deploy.demo.results import view_address, wait_for_results
 from deploy.demo.site import Site
 from deploy.demo.study import draw_study
 from deploy.ohif.fetch import ViewerError, fetch_viewer
@@ -33,16 +35,34 @@ CHROMIUM = [
 ]
 
 
+PATIENCE = 1200  # s; for a machine that has other things to do
+NAME, PATIENT_ID, BIRTH_DATE = "Hushhush^Mary", "ID-4711-SECRET", "19610203"
+
+
 @dataclass(frozen=True)
 class Shown:
-    """A site with one study in it, and what the app wrote."""
+    """A site with one study in it that went the whole way: dcmtk, Orthanc, gateway, app, Orthanc, the PACS.
+
+    Attributes:
+        site: where everything runs.
+        study: the folder that was sent.
+        study_uid: its Study Instance UID.
+        kept: what the PACS has got back, by modality.
+    """
 
     site: Site
-    run: AppRun
+    study: Path
+    study_uid: str
+    kept: dict[str, list[Path]]
 
     @property
     def address(self) -> str:
-        return view_address(self.site)
+        return view_address(self.site, self.study_uid)
+
+    def the(self, modality: str) -> Path:
+        """The only object of a modality that the PACS has."""
+        (path,) = self.kept[modality]
+        return path
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +72,20 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     except ViewerError as error:
         missing(str(error))
         raise
-    with started(tmp_path_factory.mktemp("site"), viewer) as site:
-        study = draw_study(tmp_path_factory.mktemp("patient") / "drawn", SEED, SPACING)
-        run = run_app(study, tmp_path_factory.mktemp("results"))
-        assert run.code == 0, run.stderr
-        assert send(site, study).returncode == 0
-        for path in sorted(run.results.rglob("*.dcm")):
-            answer = httpx.post(f"{site.rest}/instances", content=path.read_bytes(), auth=site.gateway)
-            assert answer.status_code == 200, answer.text
-        yield Shown(site, run)
+    need_programs()
+    study = draw_study(tmp_path_factory.mktemp("patient") / "drawn", SEED, SPACING)
+    for path in study.rglob("*.dcm"):
+        dataset = dcmread(path)
+        dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, PATIENT_ID, BIRTH_DATE
+        dataset.save_as(path)
+    site = Site(tmp_path_factory.mktemp("site"), viewer)
+    with chain(site) as gateway:
+        send(site, study)
+        (job,) = [one for one in wait_for_results(site, PATIENCE, gateway.check) if one.state == "done"]
+        kept: dict[str, list[Path]] = {}
+        for path in kept_files(site):
+            kept.setdefault(dcmread(path, stop_before_pixels=True).Modality, []).append(path)
+        yield Shown(site, study, job.study, kept)
 
 
 @pytest.fixture(scope="session")

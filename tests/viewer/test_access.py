@@ -6,15 +6,23 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from deploy_site import program, send, started
 from dicom_factory import UID_ROOT, ct_series
 from pydicom import Dataset
+from pydicom.uid import (
+    MPEG4HP41,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+)
 
 from deploy.demo.site import Site, nginx_command
 
+JPIP = "1.2.840.10008.1.2.4.94"  # pixels are fetched from an address in the object
 VIEWER_PAGE = "<!doctype html><title>viewer</title>"
 
 
@@ -31,6 +39,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def rename(number: int, image: Dataset) -> None:
     """Another image than those of the other tests."""
     image.SOPInstanceUID = f"{UID_ROOT}77.{number}"
+
+
+def other(number: int, image: Dataset) -> None:
+    """And another one than that."""
+    image.SOPInstanceUID = f"{UID_ROOT}79.{number}"
 
 
 def statistics(site: Site) -> int:
@@ -117,6 +130,26 @@ def test_a_known_title_is_taken_and_may_not_search(site: Site, tmp_path: Path) -
     assert "Find Response" not in found.stdout + found.stderr
 
 
+@pytest.mark.parametrize(
+    ("syntax", "taken"),
+    [(ExplicitVRLittleEndian, True), (DeflatedExplicitVRLittleEndian, False), (JPIP, False), (MPEG4HP41, False)],
+)
+def test_what_may_unpack_to_anything_is_not_negotiated(site: Site, tmp_path: Path, syntax: str, taken: bool) -> None:
+    """storescu offers this transfer syntax and no other."""
+    profile = tmp_path / "storescu.cfg"
+    profile.write_text(
+        f"[[TransferSyntaxes]]\n[One]\nTransferSyntax1 = {syntax}\n"
+        f"[[PresentationContexts]]\n[CT]\nPresentationContext1 = {CTImageStorage}\\One\n"
+        "[[Profiles]]\n[Only]\nPresentationContexts = CT\n"
+    )
+    (image,) = ct_series(tmp_path / "ct", shape=(1, 8, 8))
+    command = [program("storescu", "dcmtk", "/usr/bin/storescu"), "-xf", str(profile), "Only"]
+    address = ["-aet", "PACS", "-aec", "PULMOMAP", "127.0.0.1", str(site.dicom_port), str(image)]
+    done = subprocess.run([*command, *address], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode == 0) is taken
+    assert ("No Acceptable Presentation Contexts" in done.stderr) is not taken
+
+
 def test_a_known_title_from_another_address_is_refused(tmp_path: Path) -> None:
     """The PACS is registered at another address than the one that calls in its name."""
     (tmp_path / "viewer").mkdir()
@@ -142,6 +175,17 @@ def test_several_attributes_may_be_asked_for_at_once(site: Site, tmp_path: Path)
     query = "limit=101&includefield=00081030%2C00080060%2C00080090%2C00100030&PatientID=77"
     (study,) = httpx.get(f"{site.origin}/pacs/studies?{query}", auth=site.person).json()
     assert study["00081030"]["Value"] == ["Chest"]
+
+
+@pytest.mark.parametrize("name", ["Somebody^Else", "*Some*", "somebody^else"])
+def test_a_patient_is_found_by_name(site: Site, tmp_path: Path, name: str) -> None:
+    """Encoded as a browser does it; Orthanc 1.10 takes %5E for three letters."""
+    own: dict[str, Any] = {"StudyInstanceUID": f"{UID_ROOT}79", "SeriesInstanceUID": f"{UID_ROOT}80", "PatientID": "79"}
+    images = ct_series(tmp_path, shape=(1, 8, 8), PatientName="Somebody^Else", edit=other, **own)
+    assert send(site, *images).returncode == 0
+    query = f"PatientName={quote(name, safe='*')}"
+    (study,) = httpx.get(f"{site.origin}/pacs/studies?{query}", auth=site.person).json()
+    assert study["00100020"]["Value"] == ["79"]
 
 
 def test_logs_hold_no_patient(site: Site, tmp_path: Path) -> None:

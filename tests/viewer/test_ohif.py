@@ -17,7 +17,7 @@ from pydicom import Dataset, dcmread
 if TYPE_CHECKING:
     from tests.viewer.conftest import Shown
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]  # the first one waits for the whole chain
 
 Pixels = npt.NDArray[np.int_]
 SYNTHETIC = "Syn-CECT SYNTHETIC - not for diagnosis"
@@ -70,9 +70,9 @@ def red(rgb: Pixels) -> npt.NDArray[np.bool_]:
     return np.asarray(rgb[..., 0] > rgb[..., 2] + 25)
 
 
-def busiest_slice(results: Path) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
+def busiest_slice(path: Path) -> tuple[float, dict[str, npt.NDArray[np.float64]]]:
     """The height of the slice with most of the rarer vessel, and each vessel's voxel centres there, LPS mm."""
-    seg = segread(results / "vessels.seg.dcm")
+    seg = segread(path)
     volume = seg.get_volume(combine_segments=True)
     labels = volume.array
     rarer = np.minimum((labels == 1).sum(axis=(1, 2)), (labels == 2).sum(axis=(1, 2)))
@@ -117,7 +117,7 @@ def test_vessels_lie_over_the_ct(page: Any, shown: Shown, tmp_path: Path) -> Non
     segments = page.evaluate("() => window.services.segmentationService.getSegmentations()[0].segments")
     assert [segment["label"] for segment in segments.values()] == ["Pulmonary artery", "Pulmonary vein"]
 
-    z, vessels = busiest_slice(shown.run.results)
+    z, vessels = busiest_slice(shown.the("SEG"))
     show_slice(page, z)
     screen = drawn(page, tmp_path / "vessels.png")
     artery = sample(screen, on_screen(page, vessels["artery"].tolist()))
@@ -146,11 +146,11 @@ def diameters(sr: Dataset) -> list[tuple[str, npt.NDArray[np.float64]]]:
 
 
 def test_measurement_is_drawn_on_its_slice(page: Any, shown: Shown, tmp_path: Path) -> None:
-    sr = dcmread(shown.run.results / "measurements.sr.dcm")
+    sr = dcmread(shown.the("SR"))
     uid, ends = diameters(sr)[0]
     image = next(
         dataset
-        for dataset in (dcmread(path, stop_before_pixels=True) for path in (shown.run.study / "ncct").iterdir())
+        for dataset in (dcmread(path, stop_before_pixels=True) for path in (shown.study / "ncct").iterdir())
         if dataset.SOPInstanceUID == uid
     )
     # SCOORD counts from the corner of the first pixel, patient positions from its centre (PS3.3 C.18.6.1.1).
