@@ -21,7 +21,7 @@ import torch
 
 
 def make(folder: Path, plan: Path) -> None:
-    """Write ``plans.json``, ``dataset.json`` and a checkpoint of random weights.
+    """Write ``plans.json``, ``dataset.json``, a checkpoint of random weights, and the network's answer to one window.
 
     Args:
         folder: to write.
@@ -45,6 +45,11 @@ def make(folder: Path, plan: Path) -> None:
     with torch.no_grad():  # norms start as identities, and the last of a residual block at zero
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape))
+    network.decoder.deep_supervision = False
+    shape = plans["configurations"][content["configuration"]]["patch_size"]
+    given = torch.randn(1, len(dataset["channel_names"]), *shape)
+    with torch.no_grad():
+        answer = network.eval()(given)
     state = {
         "network_weights": network.state_dict(),
         "init_args": {"configuration": content["configuration"]},
@@ -58,15 +63,18 @@ def make(folder: Path, plan: Path) -> None:
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
     torch.save(state, folder / "fold_0" / "checkpoint_final.pth")
+    np.savez(folder / "answer.npz", given=given.numpy(), answer=answer.numpy())
 
 
 def opened(folder: Path, threads: int, mirroring: bool) -> Any:
-    """nnU-Net's predictor with a network."""
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+    """nnU-Net's predictor with a network. Its search for the trainer, which imports all of nnU-Net, is left out."""
+    from nnunetv2.inference import predict_from_raw_data as program
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+    program.recursive_find_trainer_class_by_name = lambda name: nnUNetTrainer
     if threads:
         torch.set_num_threads(threads)
-    predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device("cpu"), allow_tqdm=False)
+    predictor = program.nnUNetPredictor(use_mirroring=mirroring, device=torch.device("cpu"), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(folder), None)
     return predictor
 

@@ -75,16 +75,18 @@ def test_presets_change_the_plan_together_or_not_at_all() -> None:
     plans = changed({"configurations": {"3d_fullres": planned}}, smoke)["configurations"]["3d_fullres"]
     assert plans["patch_size"] == [16, 16, 16]
     assert plans["architecture"]["arch_kwargs"] == {
-        "n_stages": 2,
-        "features_per_stage": [4, 8],
-        "kernel_sizes": [[3, 3, 3]] * 2,
-        "strides": [[1, 1, 1], [2, 2, 2]],
-        "n_conv_per_stage": [2, 2],
-        "n_conv_per_stage_decoder": [2],
+        "n_stages": 3,
+        "features_per_stage": [4, 6, 8],
+        "kernel_sizes": [[3, 3, 3]] * 3,
+        "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+        "n_conv_per_stage": [2, 2, 2],
+        "n_conv_per_stage_decoder": [2, 2],
         "conv_bias": True,
     }
     with pytest.raises(ValueError, match="given together"):
         type(smoke).model_validate(smoke.model_dump() | {"features": None})
+    with pytest.raises(ValueError, match="three levels"):
+        type(smoke).model_validate(smoke.model_dump() | {"features": (4, 8)})
     with pytest.raises(RecipeError, match="is trained by nnunet"):
         load_preset("nnunet", "smoke")
     with pytest.raises(RecipeError, match="not trained by nnU-Net"):

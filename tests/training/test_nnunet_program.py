@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 
 from benchmarks.nnunet_plan import plan
 from benchmarks.sliding_window import PROGRAM, Method, volume
+from pulmomap.inference.bundle import load_segmentation_bundle
 from pulmomap.inference.segmentation import open_vessel_model, probabilities
 from training.__main__ import main
 from training.nnunet.programs import environment
@@ -47,19 +49,29 @@ def ours(model: Path, volumes: list[np.ndarray], folder: Path) -> list[np.ndarra
 
 
 @pytest.mark.parametrize("residual", [False, True])
-def test_application_gives_the_predictor_s_answer(residual: bool, tmp_path: Path) -> None:
-    """One window: up to the half precision in which nnU-Net adds up. Several: its Gaussian lies half a voxel off."""
+def test_application_gives_nnunets_answer(residual: bool, tmp_path: Path) -> None:
+    """The network to float32; the predictor to the half precision in which nnU-Net adds windows up.
+
+    Where a window weighs little, at the volume's ends, half precision has no digits left: those voxels are left out.
+    With several windows the maps differ a little more, because nnU-Net's Gaussian lies half a voxel off the middle.
+    """
     (tmp_path / "plan.json").write_text(json.dumps(plan([32] * 3, [8, 12, 16], residual=residual)))
     model = tmp_path / "model"
     subprocess.run([PYTHON, PROGRAM, "make", model, tmp_path / "plan.json"], check=True)
     volumes = [volume((32, 32, 32)), volume((48, 40, 60))]
-    pairs = zip(theirs(model, volumes, tmp_path), ours(model, volumes, tmp_path), strict=True)
-    for (expected, found), (largest, mean) in zip(pairs, [(2e-3, 3e-4), (8e-2, 3e-3)], strict=True):
-        difference = np.abs(expected - found)
-        print(residual, expected.shape, difference.max(), difference.mean())
+    expected, found = theirs(model, volumes, tmp_path), ours(model, volumes, tmp_path)
+
+    network = load_segmentation_bundle(tmp_path / "bundle").network
+    network.intensities = None
+    one = np.load(model / "answer.npz")
+    assert np.abs(network(torch.from_numpy(one["given"])).numpy() - one["answer"]).max() < 1e-4
+
+    for theirs_, ours_, largest, mean in zip(expected, found, (3e-3, 8e-2), (5e-4, 3e-3), strict=True):
+        difference = np.abs(theirs_ - ours_)[:, 8:-8, 8:-8, 8:-8]
+        print(residual, ours_.shape, difference.max(), difference.mean())
         assert difference.max() < largest
         assert difference.mean() < mean
-        assert (expected.argmax(0) == found.argmax(0)).mean() > 0.99
+        assert (theirs_.argmax(0) == ours_.argmax(0)).mean() > 0.99
 
 
 def test_tiny_training_runs_from_store_to_application(store: Path, tmp_path: Path) -> None:

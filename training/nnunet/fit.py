@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from training.checkpoint import commit
 from training.nnunet.dataset import NAME, export_store, splits
 from training.nnunet.preset import NnunetPreset, load_nnunet_preset
-from training.nnunet.programs import Nnunet
+from training.nnunet.programs import TRAIN, Nnunet
 from training.nnunet.trained import checkpoint_in
 from training.recipe import RecipeError
 
@@ -47,21 +48,31 @@ def fit(
         RecipeError: nnU-Net is not installed or fails, or the folder holds a run already.
         StoreError: a case cannot be used.
     """
-    if not resume and trained(folder) is not None:
-        raise RecipeError(f"{folder} holds a run already; add --resume, or choose another folder")
+    same = _same_preset(folder, preset)
+    if trained(folder) is not None and not (resume and same):
+        why = "holds a run already; add --resume" if same else "holds a run of another preset; go on with that one"
+        raise RecipeError(f"{folder} {why}, or choose another folder")
+    if not same:  # another plan, maybe another channel: nothing of it can stay
+        for name in ("raw", "preprocessed"):
+            shutil.rmtree(folder / name, ignore_errors=True)
     nnunet = Nnunet(folder, _variables(preset, budget, threads))
-    (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    going_on = ["--c"] if trained(folder) is not None else []
+    if not going_on:  # a run that has begun stays with its cases and its plan
+        _prepare(nnunet, preset, data, folder, threads)
+    chosen = ["-tr", TRAINER, "-p", PLANS, "-device", "cuda" if _cuda() else "cpu", *going_on]
+    nnunet.run("python", "-I", TRAIN, NAME, CONFIGURATION, "0", *chosen, workers=threads - 1 if threads else None)
+    return folder / MODEL
+
+
+def _prepare(nnunet: Nnunet, preset: NnunetPreset, data: Path, folder: Path, threads: int) -> None:
+    """Everything before the training, as far as it is not there."""
     cases = export_store(data, nnunet.raw / NAME, preset.second_channel)
     prepared = nnunet.preprocessed / NAME
     if not _holds(prepared, cases.names):
+        (folder / PRESET).write_text(preset.model_dump_json(indent=1) + "\n", encoding="utf-8")
         _plan(nnunet, preset, threads)
         (prepared / "splits_final.json").write_text(json.dumps(splits(cases.names), indent=1), encoding="utf-8")
         _write(folder / FACTS, {"cases": cases.names, "drawn_by": cases.drawn_by, "commit": commit()})
-    device = ["-device", "cuda" if _cuda() else "cpu"]
-    going_on = ["--c"] if trained(folder) is not None else []
-    chosen = ["-tr", TRAINER, "-p", PLANS, *device, *going_on]
-    nnunet.run("nnUNetv2_train", NAME, CONFIGURATION, "0", *chosen, workers=threads - 1 if threads else None)
-    return folder / MODEL
 
 
 def trained(folder: Path) -> Path | None:
@@ -115,6 +126,11 @@ def changed(plans: dict[str, Any], preset: NnunetPreset) -> dict[str, Any]:
             if blocks in arguments:
                 arguments[blocks] = (arguments[blocks] + arguments[blocks][-1:] * levels)[:levels]
     return plans
+
+
+def _same_preset(folder: Path, preset: NnunetPreset) -> bool:
+    path = folder / PRESET
+    return path.is_file() and NnunetPreset.model_validate_json(path.read_text(encoding="utf-8")) == preset
 
 
 def _holds(prepared: Path, names: list[str]) -> bool:

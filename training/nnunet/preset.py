@@ -39,6 +39,8 @@ class NnunetPreset(BaseModel):
     def _together(self) -> NnunetPreset:
         if (self.patch is None) != (self.features is None):
             raise ValueError("patch and features are given together, or both left to the plan")
+        if self.features and len(self.features) < 3:
+            raise ValueError("nnU-Net needs three levels: the loss of its coarsest answer has no weight")
         if self.patch and self.features and any(side % 2 ** (len(self.features) - 1) for side in self.patch):
             raise ValueError(f"a patch of {self.patch} cannot be halved {len(self.features) - 1} times")
         return self

@@ -13,7 +13,8 @@ from training.recipe import RecipeError
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-nnunet"
 VARIABLE = "PULMOMAP_NNUNET_ENV"
-TRAINERS = Path(__file__).parent / "trainer"
+TRAIN = str(Path(__file__).with_name("trainer.py"))
+"""`nnUNetv2_train` with our trainer, for the Python there."""
 
 
 class Nnunet:
@@ -42,7 +43,6 @@ class Nnunet:
             "nnUNet_raw": str(self.raw.resolve()),
             "nnUNet_preprocessed": str(self.preprocessed.resolve()),
             "nnUNet_results": str(self.results.resolve()),
-            "nnUNet_extTrainer": str(TRAINERS),
             **(settings or {}),
         }
 
@@ -50,7 +50,7 @@ class Nnunet:
         """Run one program to its end; a signal to stop reaches it.
 
         Args:
-            program: nnU-Net's name for it.
+            program: of the environment: nnU-Net's name for it, or "python".
             arguments: of the program.
             workers: processes that draw the training's crops; 0 draws them in the program itself.
 

@@ -1,4 +1,8 @@
-"""nnU-Net's trainer as PulmoMAP uses it. Runs in nnU-Net's environment, which finds it by ``nnUNet_extTrainer``."""
+"""nnU-Net's trainer as PulmoMAP uses it, and its training program with it. Runs in nnU-Net's environment, not in ours.
+
+The program takes what ``nnUNetv2_train`` takes. That one looks for the trainer by importing all that nnU-Net has, timm
+and torchvision too, which dies where torchvision was built for another torch.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nnunetv2.run import run_training
 from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerNoMirroring import nnUNetTrainerNoMirroring
 
 SETTINGS = "PULMOMAP_NNUNET"
@@ -82,3 +87,8 @@ class PulmoMapTrainer(nnUNetTrainerNoMirroring):  # type: ignore[misc]  # nnU-Ne
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Nothing: `training evaluate` measures, with the application's own inference."""
+
+
+if __name__ == "__main__":
+    run_training.recursive_find_trainer_class_by_name = lambda name: PulmoMapTrainer
+    run_training.run_training_entry()
