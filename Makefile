@@ -8,7 +8,7 @@ SEED   ?= 1
 FLAVOUR ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pacs-demo test test-slow lint format bench image image-check image-lock clean
+.PHONY: help demo pacs-demo test test-slow lint format bench nnunet-env image image-check image-lock clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -47,6 +47,15 @@ format: $(STAMP) ## rewrite the code in the house style
 
 bench: $(STAMP)  ## wall time and memory of each stage: JSON and a table in benchmarks/out
 	$(BIN)/python -m benchmarks
+
+NNUNET := .venv-nnunet
+
+$(NNUNET)/.installed: requirements-nnunet.txt requirements.txt
+	test -x $(NNUNET)/bin/python || $(PYTHON) -m venv $(NNUNET)
+	$(NNUNET)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-nnunet.txt
+	@touch $@
+
+nnunet-env: $(NNUNET)/.installed  ## nnU-Net in an environment of its own, for the recipe nnunet
 
 image: $(STAMP)  ## the MAP container image; FLAVOUR=cuda for the one with CUDA (docs/container.md)
 	$(BIN)/python -m container build --flavour $(FLAVOUR)

@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluate(commands.add_parser("evaluate", help="measure the networks on cases with a contrast scan"))
     _add_interpolate(commands.add_parser("interpolate", help="measure the inter-slice network on thick slices"))
     _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
+    import_module("training.compare").add_parser(commands)
     _add_export(commands.add_parser("export", help="write a run's network as a MONAI bundle"))
     return door
 

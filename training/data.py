@@ -112,7 +112,8 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
             second = second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
         plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
     else:
-        second = hu("syn" if "syn" in case else "cect")
+        alone = preset.second_channel.syn + preset.second_channel.cect == 0
+        second = plain if alone else hu("syn" if "syn" in case else "cect")
     images = torch.stack([to_network(plain), to_network(second)])
     maps = ("vessels",) if preset.cascade is None else ("vessels", "levels")
     labels = torch.stack([torch.from_numpy(read_patch(case.array(name), start, size)) for name in maps])

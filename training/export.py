@@ -22,6 +22,7 @@ from training.recipe import Preset, RecipeError
 from training.store import ranges, split_of
 
 LARGEST = 16 * 2**20  # bytes of one file in the repository
+SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 LICENSE = Path(__file__).parents[1] / "LICENSE"
 
 
@@ -51,28 +52,17 @@ def export(
     if preset.bundle is None:
         raise RecipeError(f"recipe {preset.name} is for comparison only; the application has no use for its network")
     state = load_checkpoint(run)
-    weights = averaged_weights(state["average"])
-    if not any_size and sum(tensor.nbytes for tensor in weights.values()) > LARGEST:
-        raise RecipeError(
-            f"the weights of {run} are larger than {LARGEST >> 20} MiB; choose fewer channels, or add --any-size for "
-            "a bundle that no repository will hold"
-        )
     metadata = {
-        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json",
         "name": preset.bundle,
         "version": version,
         "description": preset.description,
         "task": preset.task,
-        "intended_use": "Research only; not for clinical use",
-        "monai_version": monai.__version__,
-        "pytorch_version": torch.__version__.split("+")[0],
         "recipe": preset.name,
         "seed": preset.seed,
         "git_commit": state["commit"],
         "started_from": state["started_from"],
         "steps": state["step"],
         "seconds": round(state["spent"]),
-        "parameters": sum(tensor.numel() for tensor in weights.values()),
         "data": data_facts(state),
         "held_out": held_out,
         "metrics": rows or {},
@@ -82,14 +72,49 @@ def export(
         "preprocessing": preset.preprocessing,
         "inference": preset.inference,
     }
+    write_bundle(out, metadata, inference, averaged_weights(state["average"]), any_size=any_size)
+
+
+def write_bundle(
+    out: Path,
+    metadata: Mapping[str, Any],
+    inference: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    *,
+    any_size: bool = False,
+) -> None:
+    """Write the files of a bundle, the model card among them.
+
+    Args:
+        out: folder; its files are replaced.
+        metadata: what is known of the network and its training; versions and size are added.
+        inference: ``network_def``, ``preprocessing``, ``inference``.
+        weights: float32, by the network's names.
+        any_size: write weights that are too large to ship too.
+
+    Raises:
+        RecipeError: the weights are too large to ship.
+    """
+    if not any_size and sum(tensor.nbytes for tensor in weights.values()) > LARGEST:
+        raise RecipeError(
+            f"the weights for {out} are larger than {LARGEST >> 20} MiB; choose fewer channels, or add --any-size for "
+            "a bundle that no repository will hold"
+        )
+    facts = {
+        "schema": SCHEMA,
+        **metadata,
+        "intended_use": "Research only; not for clinical use",
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__.split("+")[0],
+        "parameters": sum(tensor.numel() for tensor in weights.values()),
+    }
     for folder in ("configs", "models", "docs"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    _write_json(out / "configs" / "metadata.json", metadata)
+    _write_json(out / "configs" / "metadata.json", facts)
     _write_json(out / "configs" / "inference.json", inference)
-    (out / "models" / "model.safetensors").write_bytes(safetensors.torch.save(weights))
-    (out / "docs" / "README.md").write_text(
-        model_card(preset.task, metadata, rows or {}, preset.preprocessing["spacing_mm"]), encoding="utf-8"
-    )
+    (out / "models" / "model.safetensors").write_bytes(safetensors.torch.save(dict(weights)))
+    card = model_card(str(facts["task"]), facts, facts["metrics"], inference["preprocessing"]["spacing_mm"])
+    (out / "docs" / "README.md").write_text(card, encoding="utf-8")
     shutil.copyfile(LICENSE, out / "LICENSE")
 
 
@@ -118,12 +143,21 @@ def run(args: argparse.Namespace) -> int:
     """The `export` command."""
     if re.fullmatch(r"\d+\.\d+\.\d+", args.version) is None:
         raise RecipeError(f"{args.version!r} is not a version; write MAJOR.MINOR.PATCH")
-    content = json.loads(args.evaluation.read_text(encoding="utf-8")) if args.evaluation else {}
+    from training.nnunet.export import is_nnunet_run
+    from training.nnunet.export import run as run_nnunet
+
+    if is_nnunet_run(args.run):
+        return run_nnunet(args)
     preset = Preset.model_validate_json((args.run / PRESET).read_text(encoding="utf-8"))
-    rows = content.get(preset.task)
-    held_out = content.get("held_out", "none")
+    rows, held_out = read_rows(args.evaluation, preset.task)
     export(args.run, args.out, args.version, rows=rows, held_out=held_out, any_size=args.any_size)
     return 0
+
+
+def read_rows(evaluation: Path | None, task: str) -> tuple[Mapping[str, Mapping[str, float]] | None, str]:
+    """The figures that `evaluate` wrote for a task, and what they were measured on."""
+    content = json.loads(evaluation.read_text(encoding="utf-8")) if evaluation else {}
+    return content.get(task), content.get("held_out", "none")
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

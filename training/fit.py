@@ -17,8 +17,9 @@ from training.checkpoint import CHECKPOINT, clear_partials, commit, load_checkpo
 from training.display import Display
 from training.logs import Record, open_logs
 from training.loops.choice import loop_of
+from training.nnunet.preset import is_nnunet
 from training.processes import make_fabric, refuse_uneven
-from training.recipe import Preset, RecipeError, load_preset
+from training.recipe import Preset, RecipeError, load_preset, read_recipe
 from training.start import origin
 from training.store import split_digest
 from training.validate import picture, validate
@@ -170,6 +171,10 @@ class Run:
 
 def run(args: argparse.Namespace) -> int:
     """The `fit` command."""
+    if is_nnunet(read_recipe(args.recipe, args.preset)):
+        from training.nnunet.fit import run as run_nnunet
+
+        return run_nnunet(args)
     if args.threads:
         torch.set_num_threads(args.threads)
     preset = load_preset(args.recipe, args.preset)

@@ -34,8 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Draw and write; the folder appears when it is whole."""
     from pulmomap.phantom.export import write_study
     from pulmomap.phantom.findings import SWITCHES
-    from pulmomap.phantom.nnunet import add_case
     from pulmomap.phantom.thorax import breathe, draw
+    from training.nnunet.dataset import add_case
+    from training.prepare import phantom_name
 
     if len(args.spacing) not in (1, 3) or min(args.spacing) <= 0:
         print("phantom: --spacing takes one positive number of mm, or three")
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     shutil.rmtree(args.out, ignore_errors=True)
     partial.replace(args.out)
     if args.nnunet:
-        add_case(phantom, args.nnunet)
+        images = {"NCCT": phantom.ncct, "CECT": phantom.cect}
+        add_case(args.nnunet, phantom_name(args.seed), images, phantom.vessels)
     print(f"phantom {args.seed}: {len(phantom.nodules)} nodules, {args.out}")
     return 0

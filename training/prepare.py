@@ -17,6 +17,7 @@ from scipy.ndimage import find_objects, gaussian_filter, uniform_filter
 
 from training.levels import phantom_levels
 from training.store import HELD_OUT, StoreError, read_case, write_case
+from training.structures import AIRWAY_WALL, airway_wall
 
 MARGIN = 20.0  # mm around the lungs; a little more than the networks' field of view in use
 POINTS = 20_000  # crop centres kept per case
@@ -49,7 +50,9 @@ def draw_case(seed: int, root: Path, spacing: float) -> str:
     phantom = draw(seed, spacing=spacing)
     box = lung_box(np.asarray(phantom.lungs.array), MARGIN / spacing)
     arrays = {key: np.asarray(getattr(phantom, key).array)[box] for key in ("ncct", "vnc", "cect", "vessels", "lungs")}
-    arrays["levels"] = phantom_levels(np.asarray(phantom.labels.array)[box], arrays["vessels"])
+    labels = np.asarray(phantom.labels.array)[box]
+    arrays["levels"] = phantom_levels(labels, arrays["vessels"])
+    walls = {AIRWAY_WALL: airway_wall(labels)}
     facts = {
         "source": "phantom",
         "seed": seed,
@@ -58,7 +61,7 @@ def draw_case(seed: int, root: Path, spacing: float) -> str:
         "drawn_by": phantom_source(),
         "nodules": nodules(phantom),
     }
-    write_case(root, name, arrays | crop_centres(arrays, seed), facts)
+    write_case(root, name, arrays | walls | crop_centres(arrays, seed), facts)
     return f"{name} {arrays['ncct'].shape}"
 
 

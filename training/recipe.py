@@ -180,7 +180,19 @@ def recipe_names() -> list[str]:
 
 
 def load_preset(recipe: str, preset: str) -> Preset:
-    """Read one preset of a recipe, by the recipe's name or by the path of a YAML file.
+    """Read one preset of a recipe that our own loops train.
+
+    Raises:
+        RecipeError: see :func:`read_recipe`; or another program trains it.
+    """
+    content = read_recipe(recipe, preset)
+    if "engine" in content:
+        raise RecipeError(f"recipe {recipe!r} is trained by {content['engine']}, not by a loop of ours")
+    return Preset.model_validate(content)
+
+
+def read_recipe(recipe: str, preset: str) -> dict[str, Any]:
+    """What one preset of a recipe says, by the recipe's name or by the path of a YAML file.
 
     Raises:
         RecipeError: no such recipe or preset; the sentence lists the ones there are.
@@ -192,7 +204,7 @@ def load_preset(recipe: str, preset: str) -> Preset:
     presets = content.pop("presets")
     if preset not in presets:
         raise RecipeError(f"recipe {recipe!r} has no preset {preset!r}; it has {', '.join(sorted(presets))}")
-    return Preset.model_validate(_merged(content, _resolved(presets, preset)))
+    return _merged(content, _resolved(presets, preset))
 
 
 def _resolved(presets: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class SegmentationInference(_Part):
     lung_margin_mm: float = Field(ge=0, description="mm around the lungs that the network sees")
     window: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(description="largest window, voxels of the network")
     overlap: float = Field(ge=0, lt=1, description="part of a window shared with the next")
+    fixed_window: bool = Field(
+        False, description="never a smaller window: the network has norms that were trained on this one"
+    )
 
 
 class SuperResolutionInference(_Part):

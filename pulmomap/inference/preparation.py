@@ -45,3 +45,10 @@ def padded(array: NDArray[np.float32], axes: Sequence[int], stride: int) -> Floa
     """The array with its border repeated behind its end, so that the given axes are multiples of ``stride``."""
     pads = [(0, -size % stride if axis in axes else 0) for axis, size in enumerate(array.shape)]
     return np.pad(array, pads, mode="edge")
+
+
+def at_least(array: NDArray[np.float32], size: Sequence[int]) -> Floats:
+    """The array with its border repeated behind its end, so that its last axes have at least the given sides."""
+    missing = [max(wanted - have, 0) for wanted, have in zip(size, array.shape[-len(size) :], strict=True)]
+    pads = [(0, 0)] * (array.ndim - len(size)) + [(0, one) for one in missing]
+    return np.pad(array, pads, mode="edge") if any(missing) else array

@@ -26,7 +26,16 @@ from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
 from pulmomap.inference.cleaning import keep_inside, one_class_a_branch
 from pulmomap.inference.hardware import Device, Precision
-from pulmomap.inference.preparation import Floats, Progress, cut, lung_region, no_progress, padded, to_network
+from pulmomap.inference.preparation import (
+    Floats,
+    Progress,
+    at_least,
+    cut,
+    lung_region,
+    no_progress,
+    padded,
+    to_network,
+)
 from pulmomap.inference.runtime import Runtime, open_runtime
 
 CLASSES = 3  # background, PA, PV
@@ -101,11 +110,10 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
     box = lung_region(ncct, config.inference.lung_margin_mm)
     images = [to_network(cut(volume, box), config.preprocessing) for volume in (ncct.volume, syn.volume)]
     grid = images[0]
+    slices, rows, columns = grid.spatial_shape
     stacked = np.stack([image.array for image in images])
     del images
-    slices, rows, columns = grid.spatial_shape
-    scores = _probabilities(padded(stacked, (1, 2, 3), model.bundle.stride), model, progress)
-    scores = scores[:, :slices, :rows, :columns]
+    scores = probabilities(stacked, model, progress)[:, :slices, :rows, :columns]
     _clean(scores, grid, ncct.lungs, model.settings)
     labels = resample_classes(scores, grid, ncct.volume)
     del scores
@@ -136,13 +144,20 @@ def fitted_tile(size: Size, largest: Size, overlap: float, stride: int) -> Size:
     return fit(0), fit(1), fit(2)
 
 
-def _probabilities(stacked: Floats, model: VesselModel, progress: Progress) -> Floats:
-    """Of each class (first axis) at each voxel of (channels, *size)."""
+def probabilities(stacked: Floats, model: VesselModel, progress: Progress = no_progress) -> Floats:
+    """Of each class (first axis) at each voxel of (channels, *size), network units.
+
+    The result may reach beyond the volume's end: as far as the windows had to.
+    """
     inference, stride = model.bundle.config.inference, model.bundle.stride
-    first, second, third = stacked.shape[1:]
-    largest = tuple(max(side // stride, 1) * stride for side in inference.window)
-    tile = fitted_tile((first, second, third), (largest[0], largest[1], largest[2]), inference.overlap, stride)
-    tiling = Tiling((first, second, third), tile, inference.overlap)
+    if inference.fixed_window:
+        tile = inference.window
+        stacked = at_least(stacked, tile)
+    else:
+        stacked = padded(stacked, (1, 2, 3), stride)
+        first, second, third = (max(side // stride, 1) * stride for side in inference.window)
+        tile = fitted_tile(_size(stacked), (first, second, third), inference.overlap, stride)
+    tiling = Tiling(_size(stacked), tile, inference.overlap)
     blend = Blend(tiling, CLASSES)
     windows = list(tiling.windows())
     for done, window in enumerate(windows, start=1):
@@ -151,6 +166,11 @@ def _probabilities(stacked: Floats, model: VesselModel, progress: Progress) -> F
     for logits in blend.result.transpose(1, 0, 2, 3):  # slice by slice: no second volume of floats
         logits[...] = softmax(logits, axis=0)
     return blend.result
+
+
+def _size(stacked: Floats) -> Size:
+    first, second, third = stacked.shape[1:]
+    return first, second, third
 
 
 def _clean(scores: Floats, grid: Volume, lungs: Volume, settings: SegmentationSettings) -> None:

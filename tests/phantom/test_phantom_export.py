@@ -20,7 +20,6 @@ from pulmomap.dicom.nodules import find_nodules
 from pulmomap.dicom.reading import read_volume
 from pulmomap.dicom.selection import SelectionRules, select
 from pulmomap.phantom.export import write_study
-from pulmomap.phantom.nnunet import add_case
 from pulmomap.phantom.thorax import BreathingScan, Phantom, breathe, draw
 
 
@@ -121,12 +120,3 @@ def test_displacement_leads_from_the_scan_to_the_breathing_one(
     found = np.array([transform.TransformPoint(point) for point in points.tolist()])
     assert np.linalg.norm(found - expected, axis=1).max() < 0.1
     assert np.linalg.norm(expected - points, axis=1).max() > 4.0
-
-
-def test_nnunet_case_lies_on_its_labels(phantom: Phantom, tmp_path: Path) -> None:
-    dataset = tmp_path / "Dataset001_Phantom"
-    add_case(phantom, dataset)
-    images = [nibabel.load(path) for path in sorted(dataset.rglob("*.nii.gz"))]
-    assert len(images) == 3
-    assert all(np.array_equal(image.affine, images[0].affine) for image in images)
-    assert json.loads((dataset / "dataset.json").read_text())["numTraining"] == 1

@@ -129,10 +129,12 @@ def test_recipes_and_presets_are_found_by_name() -> None:
         "hipas_two_stage",
         "i2sr",
         "mae",
+        "nnunet",
+        "unet3d",
         "vessel_refinement",
         "vessel_segmentation",
     ]
-    for name in recipe_names():
+    for name in set(recipe_names()) - {"nnunet"}:  # another program trains it
         assert load_preset(name, "recommended").steps > load_preset(name, "smoke").steps == 4
     with pytest.raises(RecipeError, match=r"enhance_gan, .*, vessel_segmentation"):
         load_preset("nothing", "smoke")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pulmomap.staging import write_atomically
+from training.evaluation.defects import STRUCTURES
 from training.evaluation.results import Results
 from training.evaluation.rows import COMPARED
 from training.store import ranges
@@ -23,7 +24,9 @@ CARD = {
         *(f"{name}_{vessel}{where}" for vessel in ("pa", "pv") for name, where in (("dice", ""), ("dice", "_lungs"))),
         *(f"{name}_{vessel}" for name in ("length", "branches", "hd95") for vessel in ("pa", "pv")),
         "sensitivity",
+        "sensitivity_wide",
         "mcs",
+        *(f"false_{name}" for name in STRUCTURES),
     ),
 }
 """Figures of the summary, as they stand in model cards."""

@@ -18,6 +18,7 @@ from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.compare import compare
 from pulmomap.metrics.similarity import scales_of
 from pulmomap.metrics.vessel import centre_lines, vessel_table
+from training.evaluation.defects import defect_regions, defect_scores
 from training.evaluation.pictures import Maps, picture
 from training.evaluation.rows import (
     CECT,
@@ -110,8 +111,10 @@ def measure(subject: Subject, networks: Networks, roi_diameter: float) -> tuple[
         "vessel": np.asarray(reference.array) > 0,
     }
     true = centre_lines(reference)
+    where = defect_regions(reference, true, ncct.lungs, ncct.nodules, subject.airway_wall)
     tables = {
-        row: vessel_scores(vessel_table(one, reference, ncct.lungs, true), one, reference) for row, one in maps.items()
+        row: vessel_scores(vessel_table(one, reference, ncct.lungs, true), one, reference) | defect_scores(one, where)
+        for row, one in maps.items()
     }
     for row in (NCCT_VESSELS, SYN_VESSELS):
         tables[row] |= agreement(found[row], found[CECT_VESSELS])

@@ -16,6 +16,7 @@ from training.evaluation.labels import read_labels
 from training.evaluation.nodules import plain_nodules, read_nodules
 from training.evaluation.reading import on_grid_of, read_mask, read_scan
 from training.site_pairs import CONTRAST_RULES, NON_CONTRAST_RULES
+from training.structures import AIRWAY_WALL
 from training.synthesise import as_ncct, case_volume
 
 
@@ -28,12 +29,14 @@ class Subject:
         ncct: float32 HU, with lungs and nodules.
         cect: float32 HU.
         labels: uint8 PA and PV; None where nobody drew them.
+        airway_wall: (n, 3) voxels; None where nobody knows them.
     """
 
     name: str
     ncct: Ncct
     cect: Volume
     labels: Volume | None
+    airway_wall: NDArray[np.integer] | None = None
 
 
 def load(source: Source) -> Subject:
@@ -62,7 +65,8 @@ def _of_store(folder: Path) -> Subject:
     nodules = plain_nodules(case.meta.get("nodules", []))
     cect = case_volume(case, "cect")
     labels = case_volume(case, "vessels") if "vessels" in case else None
-    return Subject(case.name, replace(ncct, nodules=nodules), cect.with_array(_floats(cect)), labels)
+    walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
+    return Subject(case.name, replace(ncct, nodules=nodules), cect.with_array(_floats(cect)), labels, airway_wall=walls)
 
 
 def _floats(volume: Volume) -> NDArray[np.float32]:

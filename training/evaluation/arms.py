@@ -1,0 +1,125 @@
+"""One case of a store, measured with every arm of `compare`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from highdicom import Volume
+from numpy.typing import NDArray
+from PIL import Image
+
+from pulmomap.case import Ncct, SynCect
+from pulmomap.inference.segmentation import open_vessel_model, segment
+from pulmomap.inference.synthesis import open_contrast_model, synthesise
+from pulmomap.metrics.outcome import Outcome
+from pulmomap.metrics.vessel import centre_lines, vessel_table
+from training.evaluation.cases import CaseError, CaseFiles, Source, stored_case
+from training.evaluation.defects import defect_regions, defect_scores
+from training.evaluation.nodules import plain_nodules
+from training.evaluation.scores import vessel_scores
+from training.structures import AIRWAY_WALL
+from training.synthesise import as_ncct, case_volume
+
+Enhance = Callable[[Ncct], SynCect]
+Segment = Callable[[SynCect], NDArray[np.uint8]]
+NCCT, SYN = "NCCT", "NCCT + Syn-CECT"
+COLOURS = np.array([[24, 24, 24], [60, 110, 255], [235, 70, 60]], np.uint8)
+
+
+def row_name(arm: str, given: str) -> str:
+    """The row of an arm with what it was given."""
+    return f"{arm}, {given}"
+
+
+def open_synthesiser(folder: Path, threads: int) -> Enhance:
+    """The synthesiser as the application runs it."""
+    return partial(synthesise, model=open_contrast_model(folder, threads=threads))
+
+
+def open_segmenters(folders: Mapping[str, Path], threads: int) -> dict[str, Segment]:
+    """Segmenters as the application runs them."""
+
+    def ready(folder: Path) -> Segment:
+        model = open_vessel_model(folder, threads=threads)
+        return lambda syn: np.asarray(segment(syn, model).labels.array)
+
+    return {name: ready(folder) for name, folder in folders.items()}
+
+
+def measure(
+    source: Source, enhance: Enhance, both: Mapping[str, Segment], plain: Mapping[str, Segment]
+) -> tuple[dict[str, Any], bytes]:
+    """Measure one case.
+
+    Args:
+        source: a case folder of a store.
+        enhance: the synthesiser.
+        both: arms that are given the NCCT twice, and the NCCT with the Syn-CECT.
+        plain: arms that are given the NCCT twice.
+
+    Returns:
+        What the case's JSON file holds beside its stamp, and a picture (WebP): the truth and every map from the front.
+
+    Raises:
+        CaseError, StoreError: what is wrong with the case.
+    """
+    if isinstance(source, CaseFiles):
+        raise CaseError(f"{source.name} is not a case of a store")
+    case = stored_case(source)
+    if "vessels" not in case:
+        raise CaseError(f"{case.folder} has no vessels; arms are compared with drawn labels")
+    ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
+    reference = case_volume(case, "vessels")
+    true = centre_lines(reference)
+    walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
+    where = defect_regions(reference, true, ncct.lungs, plain_nodules(case.meta.get("nodules", [])), walls)
+    syn = enhance(ncct)
+    twice = replace(syn, volume=syn.volume.with_array(np.asarray(case.array("ncct"))))
+    runs = [(row_name(name, NCCT), find, twice) for name, find in [*both.items(), *plain.items()]]
+    runs += [(row_name(name, SYN), find, syn) for name, find in both.items()]
+    rows: dict[str, dict[str, Outcome]] = {}
+    shown = {"truth": np.asarray(reference.array)}
+    for row, find, given in runs:
+        found = reference.with_array(find(given))
+        shown[row] = np.asarray(found.array)
+        table = vessel_table(found, reference, ncct.lungs, true)
+        rows[row] = vessel_scores(table, found, reference) | defect_scores(found, where)
+    content = {
+        "facts": _facts(reference),
+        "synthesis": {},
+        "segmentation": {row: {key: _plain(one) for key, one in scores.items()} for row, scores in rows.items()},
+        "nodules": [],
+    }
+    return content, _picture(shown)
+
+
+def _plain(outcome: Outcome) -> float | str:
+    return outcome.value if outcome.ok else str(outcome.status)
+
+
+def _facts(reference: Volume) -> dict[str, Any]:
+    return {
+        "shape": list(reference.spatial_shape),
+        "spacing_mm": [round(float(step), 4) for step in reference.spacing],
+        "vessel_ml": round(float(np.count_nonzero(reference.array)) * reference.voxel_volume / 1000, 2),
+    }
+
+
+def _picture(maps: Mapping[str, NDArray[np.uint8]]) -> bytes:
+    """The maps from the front, head up, one beside the other in the order of the rows, the truth first."""
+    panels = [COLOURS[_first_from_the_front(one)[::-1]] for one in maps.values()]
+    stream = io.BytesIO()
+    Image.fromarray(np.concatenate(panels, axis=1)).save(stream, "WEBP", quality=80)
+    return stream.getvalue()
+
+
+def _first_from_the_front(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(slice, column): the class of the foremost vessel voxel."""
+    front = (labels > 0).argmax(axis=1)
+    return np.take_along_axis(labels, front[:, None], axis=1)[:, 0]
