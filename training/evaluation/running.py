@@ -18,7 +18,7 @@ from training.evaluation.cases import CaseError, Source, fingerprint
 from training.store import StoreError
 
 CASES = "cases"
-FORMAT = 1
+FORMAT = 2
 """Of a case's file; raised when figures are added or change their meaning."""
 
 Measure = Callable[[Source], tuple[dict[str, Any], bytes]]
