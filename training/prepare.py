@@ -110,13 +110,18 @@ def prepare_phantoms(
         StoreError: a seed is on the wrong side of the border between training and evaluation.
     """
     wanted = list(seeds)
-    if wrong := [seed for seed in wanted if (seed >= HELD_OUT) != held_out]:
-        use, rule = ("training", "from") if held_out else ("evaluation", "below")
-        raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
+    check_side(wanted, held_out=held_out)
     root.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         for said in pool.map(draw_case, wanted, [root] * len(wanted), [spacing] * len(wanted)):
             print(said, flush=True)
+
+
+def check_side(seeds: Iterable[int], *, held_out: bool) -> None:
+    """Raises StoreError when a seed is on the wrong side of the border between training and evaluation."""
+    if wrong := [seed for seed in seeds if (seed >= HELD_OUT) != held_out]:
+        use, rule = ("training", "from") if held_out else ("evaluation", "below")
+        raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
 
 
 def run(args: argparse.Namespace) -> int:
