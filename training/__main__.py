@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         import_module("training.phantom").add_parser(commands)
     _add_prepare(commands.add_parser("prepare", help="fill a store with training cases"))
     _add_fit(commands.add_parser("fit", help="train a network"))
+    _add_race(commands.add_parser("race", help="train synthesisers for an equal time and measure them"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the networks on cases with a contrast scan"))
     _add_interpolate(commands.add_parser("interpolate", help="measure the inter-slice network on thick slices"))
     _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
@@ -89,6 +90,20 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--weights", type=Path, help="start from another run's or bundle's weights; of `mae`, the encoder's"
     )
     fit.add_argument("--threads", type=int, help="CPU threads")
+    drawing = fit.add_argument_group("phantoms drawn meanwhile; the wait for the first ones counts as training time")
+    drawing.add_argument("--draw", type=seed_range, metavar="FIRST:END", help="draw these seeds into the store")
+    drawing.add_argument("--processes", type=positive, help="drawn at a time (default: all cores but one)")
+    drawing.add_argument("--spacing", type=float, default=1.0, help="mm, of what is drawn (default %(default)s)")
+
+
+def _add_race(race: argparse.ArgumentParser) -> None:
+    race.add_argument("recipes", nargs="+", metavar="RECIPE", help="enhance_gan, enhance_gan_unet, ...")
+    race.add_argument("--preset", default="recommended", help="of every recipe (default %(default)s)")
+    race.add_argument("--data", type=Path, required=True, help="the store to train on")
+    race.add_argument("--held-out", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
+    race.add_argument("--time-budget", type=seconds, required=True, help="of each recipe, e.g. 40m")
+    race.add_argument("--out", type=Path, required=True, help="runs, figures and table; a killed one goes on there")
+    race.add_argument("--threads", type=int, help="CPU threads")
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 from training.store import HELD_OUT, META, Case, StoreError, case_folders, read_case, split_of
 
 
+class TooFewCases(StoreError):
+    """A store that has nothing to train on, or nothing to validate on, yet."""
+
+
 class Cases:
     """The usable cases of a store that may still be growing. Every case is proved whole once.
 
@@ -23,7 +27,7 @@ class Cases:
         self.refresh()
         for split in ("train", "validation"):
             if not getattr(self, split):
-                raise StoreError(f"{root} has no {split} case with {', '.join(self.needs)}; prepare more cases")
+                raise TooFewCases(f"{root} has no {split} case with {', '.join(self.needs)}; prepare more cases")
 
     def refresh(self) -> None:
         """Take in cases that were finished or completed (by their Syn-CECT) since the last look."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -15,9 +19,11 @@ from training.batches import needs, training_batch
 from training.cases import Cases
 from training.checkpoint import CHECKPOINT, clear_partials, commit, load_checkpoint, save_checkpoint
 from training.display import Display
+from training.drawing import Drawing, spare_cores
 from training.logs import Record, open_logs
 from training.loops.choice import loop_of
 from training.nnunet.preset import is_nnunet
+from training.prepare import check_side
 from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset, read_recipe
 from training.start import origin
@@ -40,6 +46,8 @@ class Run:
         weights: folder of another run, or of a bundle, whose weights this one starts from; of a pretraining, the
             encoder.
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
+        cases: of the store, where they are known already.
+        waited: seconds of the budget that are over.
     """
 
     def __init__(
@@ -53,12 +61,14 @@ class Run:
         save_every: float = 60.0,
         weights: Path | None = None,
         fabric: Fabric | None = None,
+        cases: Cases | None = None,
+        waited: float = 0.0,
     ) -> None:
         if not resume and (folder / CHECKPOINT).exists():
             raise RecipeError(f"{folder} holds a run already; add --resume, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
         self.preset, self.folder, self.budget, self.save_every = preset, folder, budget, save_every
-        self.cases = Cases(data, needs(preset))
+        self.cases = cases or Cases(data, needs(preset))
         self.fabric = fabric or make_fabric(preset.precision)
         refuse_uneven(preset, self.fabric)
         self.writes = self.fabric.is_global_zero  # one process writes, however many train
@@ -70,6 +80,7 @@ class Run:
             self.started_from = self.loop.start_from(average) + described
         if resume:
             self._load(load_checkpoint(folder))
+        self.spent += waited
         self.records: list[Record] = []
         if self.writes:
             clear_partials(folder)
@@ -179,7 +190,8 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     preset = load_preset(args.recipe, args.preset)
     resume = args.resume and (args.out / CHECKPOINT).exists()
-    job = Run(
+    make = partial(
+        Run,
         preset,
         args.data,
         args.out,
@@ -188,10 +200,30 @@ def run(args: argparse.Namespace) -> int:
         save_every=args.save_every,
         weights=args.weights,
     )
+    if args.draw is None:
+        return finish(make())
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise RecipeError("--draw goes with one process; under torchrun, run `prepare phantoms` beside it")
+    check_side(args.draw, held_out=False)
+    begin = time.monotonic()
+    with Drawing(args.draw, args.data, args.spacing, args.processes or spare_cores()) as drawing:
+        cases = drawing.wait(lambda: Cases(args.data, needs(preset)))
+        return finish(make(cases=cases, waited=time.monotonic() - begin))
+
+
+def finish(job: Run) -> int:
+    """Train to the end, or to a signal."""
+    with stoppable(job):
+        job.train()
+    return 0
+
+
+@contextmanager
+def stoppable(job: Run) -> Iterator[None]:
+    """While it lasts, a signal to end lets the run finish its step and write its checkpoint."""
     before = {name: signal.signal(name, job.stop) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
-        job.train()
+        yield
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
-    return 0

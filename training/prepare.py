@@ -114,9 +114,7 @@ def prepare_phantoms(
         StoreError: a seed is on the wrong side of the border between training and evaluation.
     """
     wanted = list(seeds)
-    if wrong := [seed for seed in wanted if (seed >= HELD_OUT) != held_out]:
-        use, rule = ("training", "from") if held_out else ("evaluation", "below")
-        raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
+    check_side(wanted, held_out=held_out)
     root.mkdir(parents=True, exist_ok=True)
     share = max(1, len(os.sched_getaffinity(0)) // processes)
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_take_threads, initargs=(share,)) as pool:
@@ -129,6 +127,13 @@ def _take_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+def check_side(seeds: Iterable[int], *, held_out: bool) -> None:
+    """Raises StoreError when a seed is on the wrong side of the border between training and evaluation."""
+    if wrong := [seed for seed in seeds if (seed >= HELD_OUT) != held_out]:
+        use, rule = ("training", "from") if held_out else ("evaluation", "below")
+        raise StoreError(f"seed {wrong[0]} is reserved for {use}; take seeds {rule} {HELD_OUT}")
 
 
 def run(args: argparse.Namespace) -> int:

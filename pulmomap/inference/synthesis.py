@@ -7,7 +7,7 @@ from the lungs and the heart it *is* the scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from highdicom import Volume
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pulmomap.case import Ncct, SynCect
+from pulmomap.case import ModelIdentity, Ncct, SynCect
 from pulmomap.imaging.between_lungs import between_the_lungs, closeness
 from pulmomap.imaging.resampling import resample_image
 from pulmomap.imaging.slabs import Mode, assemble, slab_centres, slabs
 from pulmomap.inference.bundle import Bundle, load_synthesis_bundle
-from pulmomap.inference.bundle_spec import SynthesisConfig
+from pulmomap.inference.bundle_spec import Preprocessing, SynthesisConfig
 from pulmomap.inference.hardware import Device, Precision
 from pulmomap.inference.preparation import Box, Floats, Progress, cut, lung_region, no_progress, padded, to_network
 from pulmomap.inference.runtime import Runtime, open_runtime
@@ -83,33 +83,71 @@ def synthesise(ncct: Ncct, model: ContrastModel, progress: Progress = no_progres
     Returns:
         int16 HU in [-1024, 3071] on exactly the scan's grid.
     """
-    config = model.bundle.config
-    box = lung_region(ncct, config.inference.lung_margin_mm)
+    bundle, settings = model.bundle, model.settings
+    preprocessing, inference = bundle.config.preprocessing, bundle.config.inference
+
+    def enhancement(image: Volume) -> Volume:
+        return by_stacks(image, model.runtime, bundle.stride, inference.assembly, settings.batch, progress)
+
+    identity = replace(bundle.identity, settings=settings.identity)
+    return enhanced(ncct, enhancement, preprocessing, inference.lung_margin_mm, settings, identity)
+
+
+def enhanced(
+    ncct: Ncct,
+    enhancement_of: Callable[[Volume], Volume],
+    preprocessing: Preprocessing,
+    lung_margin: float,
+    settings: SynthesisSettings,
+    identity: ModelIdentity,
+) -> SynCect:
+    """The scan with an enhancement added to it, whatever network it is from.
+
+    Args:
+        ncct: any orientation and spacing.
+        enhancement_of: from the region of the lungs on the network's grid to what is added there, on that grid; both in
+            network units.
+        preprocessing: that grid and that unit.
+        lung_margin: mm around the lungs that the network sees.
+        settings: where the enhancement may be, and how it fades. The batch size is not looked at.
+        identity: of what made it.
+
+    Returns:
+        int16 HU in [-1024, 3071] on exactly the scan's grid.
+    """
+    box = lung_region(ncct, lung_margin)
     part = cut(ncct.volume, box)
-    enhancement = _enhancement(to_network(part, config.preprocessing), model, progress)
-    if model.settings.only_between_lungs:
+    enhancement = enhancement_of(to_network(part, preprocessing))
+    enhancement.array *= np.float32(preprocessing.scale_hu)
+    if settings.only_between_lungs:
         spacing = enhancement.spacing
         hull = between_the_lungs(ncct.lungs, enhancement)
-        enhancement.array *= closeness(hull, (spacing[0], spacing[1], spacing[2]), model.settings.taper_mm)
+        enhancement.array *= closeness(hull, (spacing[0], spacing[1], spacing[2]), settings.taper_mm)
     added = resample_image(enhancement, part, fill=0.0).array
-    _fade(added, part, box, ncct.volume.spatial_shape, model.settings.taper_mm)
+    _fade(added, part, box, ncct.volume.spatial_shape, settings.taper_mm)
     syn = _to_int16(ncct.volume.array)
     for below, scan, more in zip(syn[box], part.array, added, strict=True):
         below[...] = _to_int16(scan + more)
-    identity = replace(model.bundle.identity, settings=model.settings.identity)
     return SynCect(ncct, ncct.volume.with_array(syn), identity)
 
 
-def _enhancement(image: Volume, model: ContrastModel, progress: Progress) -> Volume:
-    """HU, on the network's grid."""
-    config = model.bundle.config
-    stacked = padded(image.array, (1, 2), model.bundle.stride)
-    mode = config.inference.assembly
-    answers = _answers(stacked, mode, model.runtime, model.settings.batch, progress)
+def by_stacks(
+    image: Volume, runtime: Runtime, stride: int, mode: Mode, batch: int = 4, progress: Progress = no_progress
+) -> Volume:
+    """A 2.5D network's answer to a whole volume.
+
+    Args:
+        image: on the network's grid, network units.
+        runtime: (batch, 3, rows, columns) to the same.
+        stride: rows and columns must be multiples of it; the border is repeated as far as that takes.
+        mode: how the answers of neighbouring stacks become one.
+        batch: stacks at a time.
+        progress: is told the part that is done, 0 to 1.
+    """
+    stacked = padded(image.array, (1, 2), stride)
+    answers = _answers(stacked, mode, runtime, batch, progress)
     _, rows, columns = image.array.shape
-    enhancement = assemble(answers, len(stacked), mode)[:, :rows, :columns]
-    enhancement *= np.float32(config.preprocessing.scale_hu)
-    return image.with_array(enhancement)
+    return image.with_array(assemble(answers, len(stacked), mode)[:, :rows, :columns])
 
 
 def _answers(image: Floats, mode: Mode, runtime: Runtime, batch: int, progress: Progress) -> Iterator[Floats]:

@@ -17,7 +17,8 @@ from training.evaluation.running import CASES, picture_path, result_path
 
 IMAGES = (
     *(f"{where}{name}" for where in ("", "body_", "lungs_", "vessel_") for name in ("psnr", "nmae")),
-    *("ssim", "ms_ssim", "vessel_mae", "other_mae"),
+    *("ssim", "ms_ssim", "vessel_mae", "other_mae", "plain_mae"),
+    *("holes_per_metre", "holes_share", "invented_per_metre"),
 )
 VESSELS = (
     *(

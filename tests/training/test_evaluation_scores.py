@@ -99,6 +99,9 @@ def test_every_row_measures_what_it_names(subject: Subject) -> None:
     assert images[NCCT]["other_mae"] == 0
     assert images[SYN]["vessel_mae"] == pytest.approx(100)
     assert images[SYN]["vessel_psnr"] == pytest.approx(20 * np.log10(2000 / 100))
+    assert images[NCCT]["plain_mae"] == images[SYN]["plain_mae"] == 0, "the made scans have one noise"
+    assert images[NCCT]["holes_share"] > 0.5
+    assert images[SYN]["holes_share"] == images[SYN]["invented_per_metre"] == 0
     assert vessels[NCCT_VESSELS]["sensitivity"] == 0
     assert vessels[NCCT_VESSELS]["hd95_pa"] == "pred_empty"
     assert vessels[SYN_VESSELS]["dice_pa"] == vessels[CECT_VESSELS]["dice_pv"] == 1

@@ -19,7 +19,10 @@ from training.store import ranges
 
 SUMMARY = "evaluation.json"
 CARD = {
-    "synthesis": ("psnr", "lungs_psnr", "vessel_psnr", "ms_ssim", "vessel_mae", "other_mae"),
+    "synthesis": (
+        *("psnr", "lungs_psnr", "vessel_psnr", "ms_ssim", "vessel_mae", "other_mae", "plain_mae"),
+        *("holes_per_metre", "holes_share", "invented_per_metre"),
+    ),
     "segmentation": (
         *(f"{name}_{vessel}{where}" for vessel in ("pa", "pv") for name, where in (("dice", ""), ("dice", "_lungs"))),
         *(f"{name}_{vessel}" for name in ("length", "branches", "hd95") for vessel in ("pa", "pv")),

@@ -16,9 +16,11 @@ from pulmomap.case import Ncct, SynCect
 from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.compare import compare
+from pulmomap.metrics.continuity import Spacing, truth_of
 from pulmomap.metrics.similarity import scales_of
 from pulmomap.metrics.vessel import centre_lines, vessel_table
 from training.evaluation.defects import defect_regions, defect_scores
+from training.evaluation.enhancement import enhancement_scores
 from training.evaluation.pictures import Maps, picture
 from training.evaluation.rows import (
     CECT,
@@ -112,6 +114,13 @@ def measure(subject: Subject, networks: Networks, roi_diameter: float) -> tuple[
     }
     true = centre_lines(reference)
     where = defect_regions(reference, true, ncct.lungs, ncct.nodules, subject.airway_wall)
+    first, second, third = reference.spacing
+    spacing: Spacing = (first, second, third)
+    shown_by_cect = truth_of(images[NCCT], cect, regions["vessel"], true.values(), spacing)
+    image_rows = {
+        row: image_scores(image, cect, regions) | enhancement_scores(image, images[NCCT], cect, shown_by_cect, spacing)
+        for row, image in images.items()
+    }
     tables = {
         row: vessel_scores(vessel_table(one, reference, ncct.lungs, true), one, reference) | defect_scores(one, where)
         for row, one in maps.items()
@@ -120,7 +129,7 @@ def measure(subject: Subject, networks: Networks, roi_diameter: float) -> tuple[
         tables[row] |= agreement(found[row], found[CECT_VESSELS])
     content = {
         "facts": _facts(subject, reference),
-        "synthesis": _plain({row: image_scores(image, cect, regions) for row, image in images.items()}),
+        "synthesis": _plain(image_rows),
         "segmentation": _plain(tables),
         "nodules": [
             {

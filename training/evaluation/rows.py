@@ -15,7 +15,7 @@ COMPARED = {
 }
 """Ours is compared with no model, patient by patient."""
 
-LOWER = ("mae", "hd95", "mcs", "frag", "assd", "false")
+LOWER = ("mae", "hd95", "mcs", "frag", "assd", "false", "holes", "invented")
 """Figures that are better when lower have one of these words in their names."""
 
 
