@@ -35,10 +35,17 @@ SLAB = 48
 
 @dataclass(frozen=True)
 class MultiScale:
-    """MS-SSIM and the number of scales it was computed with, 1 to 5."""
+    """MS-SSIM and what comes with it.
+
+    Attributes:
+        outcome: MS-SSIM.
+        scales: it was computed with, 1 to 5.
+        ssim: of the whole volume, as :func:`ssim` gives it; the finest scale holds it at no cost.
+    """
 
     outcome: Outcome
     scales: int
+    ssim: Outcome
 
 
 def ssim(predicted: Array, reference: Array, roi: Array | None = None, window: Window = WINDOW) -> Outcome:
@@ -68,16 +75,20 @@ def ms_ssim(predicted: Array, reference: Array, window: Window = WINDOW) -> Mult
     require_one_shape(predicted, reference)
     scales = scales_of(predicted.shape)
     pair = scaled(predicted, reference, window)
-    result = 1.0
+    result, single = 1.0, 0.0
     for scale, weight in enumerate(WEIGHTS[:scales]):
         last = scale == scales - 1
         total, voxels = 0.0, 0
         for _, luminance, contrast in _maps(*pair):
             total += float((luminance * contrast if last else contrast).sum(dtype=np.float64))
             voxels += contrast.size
+            if scale == 0:
+                single += float((luminance * contrast).sum(dtype=np.float64))
+        if scale == 0:
+            single /= voxels
         result *= max(0.0, total / voxels) ** (weight / sum(WEIGHTS[:scales]))
         pair = _halved(pair[0]), _halved(pair[1])
-    return MultiScale(Outcome(result), scales)
+    return MultiScale(Outcome(result), scales, Outcome(single))
 
 
 def scales_of(shape: tuple[int, ...]) -> int:

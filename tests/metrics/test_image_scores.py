@@ -131,6 +131,11 @@ def test_negative_contrast_is_set_to_zero() -> None:
     assert ms_ssim(predicted, -predicted).outcome.value == 0.0
 
 
+def test_ms_ssim_brings_the_ssim_along() -> None:
+    volumes = pair((60, 25, 24))
+    assert ms_ssim(*volumes).ssim == ssim(*volumes)
+
+
 def test_scores_are_symmetric() -> None:
     predicted, reference = pair((23, 24, 25))
     for score in (psnr, nmae, ssim):

@@ -16,7 +16,7 @@ from pulmomap.metrics.compare import PerinodularComparison
 from pulmomap.metrics.image import nmae, psnr
 from pulmomap.metrics.outcome import Outcome, Status
 from pulmomap.metrics.overlap import confusion
-from pulmomap.metrics.similarity import ms_ssim, ssim
+from pulmomap.metrics.similarity import ms_ssim
 from pulmomap.metrics.vessel import VesselTable
 
 Mask = NDArray[np.bool_]
@@ -42,11 +42,12 @@ def image_scores(image: NDArray[np.number], cect: NDArray[np.number], regions: d
         ``psnr`` dB (R = 2000 HU), ``nmae`` (R likewise), ``ssim``, ``ms_ssim``, over the volume; ``body_psnr`` and so
         on in each region; ``vessel_mae`` and ``other_mae``, HU, in and outside PA and PV.
     """
+    similar = ms_ssim(image, cect)
     scores = {
         "psnr": psnr(image, cect),
         "nmae": nmae(image, cect),
-        "ssim": ssim(image, cect),
-        "ms_ssim": ms_ssim(image, cect).outcome,
+        "ssim": similar.ssim,
+        "ms_ssim": similar.outcome,
     }
     for name, mask in regions.items():
         scores |= {f"{name}_psnr": psnr(image, cect, mask), f"{name}_nmae": nmae(image, cect, mask)}
