@@ -78,7 +78,7 @@ def measure_registration(pairs: int) -> list[dict[str, Any]]:
         phantom = draw(seed, SPACING)
         breathing = breathe(phantom.body, SPACING)
         inside = np.argwhere((phantom.vessels.array > 0) & (phantom.lungs.array > 0))
-        chosen = inside[np.random.default_rng(0).choice(len(inside), POINTS, replace=False)]
+        chosen = inside[np.random.default_rng(0).choice(len(inside), min(POINTS, len(inside)), replace=False)]
         points = chosen @ phantom.cect.affine[:3, :3].T + phantom.cect.affine[:3, 3]
         landmarks = points, points + breathing.breath.displacement(points)
         begin = time.perf_counter()
@@ -97,14 +97,14 @@ def main() -> None:
         "python": platform.python_version(),
         "side": arguments.side,
         "perinodular": measure_perinodular(arguments.side, arguments.repeat),
-        "registration": measure_registration(arguments.pairs),
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     console = Console()
     console.print(perinodular_table(facts))
+    facts["registration"] = measure_registration(arguments.pairs)
     if facts["registration"]:
         console.print(registration_table(facts))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     console.print(arguments.out)
 
 
