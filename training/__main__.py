@@ -1,4 +1,4 @@
-"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, evaluate, export.
+"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, evaluate, register, cohort, export.
 
 Only the chosen command's module is imported, so that ``--help`` answers at once.
 """
@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     _add_fit(commands.add_parser("fit", help="train a network"))
     _add_race(commands.add_parser("race", help="train synthesisers for an equal time and measure them"))
     _add_evaluate(commands.add_parser("evaluate", help="measure the networks on cases with a contrast scan"))
+    _add_register(commands.add_parser("register", help="bring one chest CT of a patient onto another"))
+    _add_cohort(commands.add_parser("cohort", help="the anatomical study: vessel abundance over a table of patients"))
     _add_interpolate(commands.add_parser("interpolate", help="measure the inter-slice network on thick slices"))
     _add_bolus(commands.add_parser("bolus", help="artery and vein truth from one contrast CT, by its bolus timing"))
     import_module("training.compare").add_parser(commands)
@@ -117,6 +119,11 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     )
     evaluate.add_argument("--jobs", type=positive, default=1, help="cases at a time (default %(default)s)")
     evaluate.add_argument("--threads", type=int, default=0, help="CPU threads a case (default: shared evenly)")
+    evaluate.add_argument(
+        "--register-all",
+        action="store_true",
+        help="register pairs that lie on one grid too; those that do not always are",
+    )
     evaluate.add_argument("--roi-mm", type=float, default=50.0, help="diameter of the sphere around a nodule")
     study = evaluate.add_argument_group("reader study")
     study.add_argument("--reader-study", type=Path, metavar="DIR", help="prepare blinded pictures of CASES there")
@@ -136,6 +143,19 @@ def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
     interpolate.add_argument("--models", type=Path, default=Path("models"), help="holds slice_interpolation")
     interpolate.add_argument("--thick", type=float, nargs="+", required=True, metavar="MM", help="slices this thick")
     interpolate.add_argument("--out", type=Path, help="write the figures as JSON too")
+
+
+def _add_register(register: argparse.ArgumentParser) -> None:
+    register.add_argument("fixed", type=Path, metavar="FIXED", help="scan whose grid stays: DICOM folder or NIfTI")
+    register.add_argument("moving", type=Path, metavar="MOVING", help="scan that is brought onto it")
+    register.add_argument("--out", type=Path, required=True, help="folder: transform, quality report, moved scan")
+    register.add_argument("--landmarks", type=Path, metavar="CSV", help="points that correspond, to measure the error")
+    register.add_argument("--labels", type=Path, metavar="NIFTI", help="a label map on the moving scan, moved with it")
+
+
+def _add_cohort(cohort: argparse.ArgumentParser) -> None:
+    cohort.add_argument("table", type=Path, metavar="CSV", help="one patient a line (docs/evaluation.md)")
+    cohort.add_argument("--out", type=Path, required=True, help="folder: regression as text and CSV, scatter plots")
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

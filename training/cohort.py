@@ -9,6 +9,7 @@ The published study tests 6 diseases x 4 indices without correction; here Holm's
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from collections.abc import Mapping
@@ -56,6 +57,13 @@ def study(table: Path, out: Path) -> None:
     picture = io.BytesIO()
     draw([_panel(index, columns) for index in INDICES]).save(picture, "PNG")
     write_atomically(out / "scatter.png", picture.getvalue())
+
+
+def run(args: argparse.Namespace) -> int:
+    """The `cohort` command."""
+    study(args.table, args.out)
+    print(f"{args.out / 'regression.md'}\n{args.out / 'scatter.png'}")
+    return 0
 
 
 def _columns(patients: list[Patient]) -> Columns:

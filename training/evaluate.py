@@ -22,6 +22,9 @@ from training.evaluation.cases import CaseError, Source, find_cases
 from training.evaluation.running import Done, Job, Measure, run_cases
 from training.figures import comparison_table, table
 
+REGISTRATIONS = "registrations"
+"""In the output folder: one folder a registered pair."""
+
 SOME_FAILED, NOTHING = 1, 3
 """Exit codes, as the application's: something failed; nothing could be measured. 0: all measured; 2: wrong usage."""
 
@@ -34,13 +37,17 @@ class Options:
         models: folder of both bundles.
         arms: other synthesisers by name.
         roi_diameter: mm.
+        out: the output folder, where registrations are kept.
         threads: CPU threads a process; 0 takes all.
+        register_all: register pairs on one grid too.
     """
 
     models: Path
     arms: Mapping[str, Path]
+    out: Path
     roi_diameter: float = 50.0
     threads: int = 0
+    register_all: bool = False
 
     def stamp(self) -> dict[str, Any]:
         """What decides the figures beside the case. Raises CaseError when a bundle cannot be used."""
@@ -52,7 +59,11 @@ class Options:
             vessels = load_segmentation_bundle(self.models / "vessel_segmentation").identity.digest
         except BundleError as error:
             raise CaseError(str(error)) from error
-        return {"weights": weights | {"vessel_segmentation": vessels}, "roi_diameter_mm": self.roi_diameter}
+        return {
+            "weights": weights | {"vessel_segmentation": vessels},
+            "roi_diameter_mm": self.roi_diameter,
+            "register_all": self.register_all,
+        }
 
 
 def opened(options: Options) -> Measure:
@@ -65,7 +76,12 @@ def opened(options: Options) -> Measure:
     if options.threads:
         torch.set_num_threads(options.threads)
     networks = open_networks(options.models, options.arms, options.threads)
-    return lambda source: measure(load(source), networks, options.roi_diameter)
+
+    def measured(source: Source) -> tuple[dict[str, Any], bytes]:
+        subject = load(source, options.out / REGISTRATIONS, register_all=options.register_all)
+        return measure(subject, networks, options.roi_diameter)
+
+    return measured
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
     if args.cases is None or args.out is None:
         raise CaseError("evaluate needs CASES and --out DIR, or --reader-study DIR")
     sources = find_cases(args.cases)
-    options = Options(args.models, arms(args.arm), args.roi_mm, args.threads or threads_of(args.jobs))
+    threads = args.threads or threads_of(args.jobs)
+    options = Options(args.models, arms(args.arm), args.out, args.roi_mm, threads, args.register_all)
     job = Job(args.out, options.stamp(), partial(opened, options))
     try:
         with Staging(args.out):
@@ -148,6 +165,7 @@ def finish(sources: list[Source], job: Job, failed: Mapping[str, str], args: arg
     settings = {
         "Cases": args.cases.name,
         "Sphere around a nodule": f"{args.roi_mm:g} mm",
+        **({"Registered": "pairs on one grid too"} if args.register_all else {}),
         **{f"Weights, {name}": digest for name, digest in job.stamp["weights"].items()},
     }
     page = write_page(results, job.out, failed, settings)

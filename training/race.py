@@ -15,7 +15,7 @@ import torch
 
 from pulmomap.staging import FolderInUse, Staging
 from training.checkpoint import CHECKPOINT, load_checkpoint
-from training.evaluate import NOTHING, SOME_FAILED, watch
+from training.evaluate import NOTHING, REGISTRATIONS, SOME_FAILED, watch
 from training.evaluation.cases import CaseError, find_cases
 from training.evaluation.results import read_results
 from training.evaluation.running import Job, Measure
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             runs = {ROWS.get(recipe, recipe): args.out / RUNS / recipe for recipe in presets}
             trained = {name: read_run(folder) for name, folder in runs.items()}
             stamp = {"weights": {name: one.digest for name, one in trained.items()}}
-            job = Job(args.out, stamp, partial(opened, runs))
+            job = Job(args.out, stamp, partial(opened, runs, args.out / REGISTRATIONS))
             failed = watch(sources, job, jobs=1)
     except FolderInUse as error:
         raise CaseError(str(error).replace("-o", "--out")) from error
@@ -71,11 +71,11 @@ def train(preset: Preset, data: Path, folder: Path, budget: float) -> bool:
     return job.progress >= 1
 
 
-def opened(runs: Mapping[str, Path]) -> Measure:
+def opened(runs: Mapping[str, Path], registrations: Path) -> Measure:
     """Open the runs' networks; returns what measures a case."""
     from training.evaluation.subject import load
     from training.race_scores import measure
     from training.trained import open_run
 
     arms = {name: open_run(read_run(folder)) for name, folder in runs.items()}
-    return lambda source: measure(load(source), arms)
+    return lambda source: measure(load(source, registrations), arms)

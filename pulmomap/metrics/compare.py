@@ -101,7 +101,7 @@ def compare(
     table = confusion(cuts[0], cuts[1], region.inside)
 
     def one(vessel: Vessel) -> VesselComparison:
-        distances = surface_distances(predicted.array == vessel, reference.array == vessel, predicted.spacing, region)
+        distances = surface_distances(predicted.array, reference.array, predicted.spacing, region, vessel)
         mine, theirs = (_fragments((cut == vessel) & region.inside, predicted) for cut in cuts)
         return VesselComparison(
             vessel=vessel,

@@ -13,7 +13,7 @@ region: its value would be that of the surroundings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,19 @@ SLAB = 48
 
 @dataclass(frozen=True)
 class MultiScale:
-    """MS-SSIM and the number of scales it was computed with, 1 to 5."""
+    """MS-SSIM and what comes with it.
+
+    Attributes:
+        outcome: MS-SSIM.
+        scales: it was computed with, 1 to 5.
+        ssim: of the whole volume, as :func:`ssim` gives it; the finest scale holds it at no cost.
+        regional: SSIM in each region that was given, likewise.
+    """
 
     outcome: Outcome
     scales: int
+    ssim: Outcome
+    regional: Mapping[str, Outcome]
 
 
 def ssim(predicted: Array, reference: Array, roi: Array | None = None, window: Window = WINDOW) -> Outcome:
@@ -54,30 +63,58 @@ def ssim(predicted: Array, reference: Array, roi: Array | None = None, window: W
     """
     require_one_shape(predicted, reference, roi)
     scales_of(predicted.shape)
-    middle = None if roi is None else roi[(slice(RADIUS, -RADIUS),) * 3].astype(bool)
-    total, voxels = 0.0, 0
+    mean = _RegionalMean(roi)
     for part, luminance, contrast in _maps(*scaled(predicted, reference, window)):
-        values = luminance * contrast if middle is None else (luminance * contrast)[middle[part]]
-        total += float(values.sum(dtype=np.float64))
-        voxels += values.size
-    return Outcome(total / voxels) if voxels else Outcome.missing(Status.ROI_EMPTY)
+        mean.add(luminance * contrast, part)
+    return mean.outcome()
 
 
-def ms_ssim(predicted: Array, reference: Array, window: Window = WINDOW) -> MultiScale:
-    """Multi-scale structural similarity of whole volumes, 0 to 1; arguments and errors as in :func:`ssim`."""
-    require_one_shape(predicted, reference)
+def ms_ssim(
+    predicted: Array, reference: Array, window: Window = WINDOW, regions: Mapping[str, Array] | None = None
+) -> MultiScale:
+    """Multi-scale structural similarity of whole volumes, 0 to 1.
+
+    Args:
+        predicted, reference, window: as in :func:`ssim`, errors too.
+        regions: masks of the same shape, for the SSIM in each.
+    """
+    named = regions or {}
+    for roi in (None, *named.values()):
+        require_one_shape(predicted, reference, roi)
     scales = scales_of(predicted.shape)
     pair = scaled(predicted, reference, window)
+    single, regional = _RegionalMean(None), {name: _RegionalMean(roi) for name, roi in named.items()}
     result = 1.0
     for scale, weight in enumerate(WEIGHTS[:scales]):
         last = scale == scales - 1
         total, voxels = 0.0, 0
-        for _, luminance, contrast in _maps(*pair):
-            total += float((luminance * contrast if last else contrast).sum(dtype=np.float64))
+        for part, luminance, contrast in _maps(*pair):
+            both = luminance * contrast if last or scale == 0 else contrast
+            total += float((both if last else contrast).sum(dtype=np.float64))
             voxels += contrast.size
+            for mean in (single, *regional.values()) if scale == 0 else ():
+                mean.add(both, part)
         result *= max(0.0, total / voxels) ** (weight / sum(WEIGHTS[:scales]))
         pair = _halved(pair[0]), _halved(pair[1])
-    return MultiScale(Outcome(result), scales)
+    return MultiScale(
+        Outcome(result), scales, single.outcome(), {name: mean.outcome() for name, mean in regional.items()}
+    )
+
+
+class _RegionalMean:
+    """The mean of a map over a region's voxels at which the window fits; over all of them where the region is None."""
+
+    def __init__(self, roi: Array | None) -> None:
+        self.middle = None if roi is None else roi[(slice(RADIUS, -RADIUS),) * 3]
+        self.total, self.voxels = 0.0, 0
+
+    def add(self, values: FloatArray, part: slice) -> None:
+        inside = values if self.middle is None else values[self.middle[part].astype(bool)]
+        self.total += float(inside.sum(dtype=np.float64))
+        self.voxels += inside.size
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.total / self.voxels) if self.voxels else Outcome.missing(Status.ROI_EMPTY)
 
 
 def scales_of(shape: tuple[int, ...]) -> int:

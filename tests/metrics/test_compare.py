@@ -10,6 +10,8 @@ import highdicom as hd
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, label
 from scipy.spatial.distance import cdist
 
@@ -106,6 +108,62 @@ def test_does_not_depend_on_the_storage_layout() -> None:
             assert got.predicted.count == wanted.predicted.count
             for name in ("hd95", "hd95_pooled", "assd"):
                 assert getattr(got, name).value == pytest.approx(getattr(wanted, name).value, rel=1e-6)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Array, Array, Array, tuple[float, float, float], float]:
+    """Two maps, either of which may lack a class or both; an affine of any spacing; a sphere of any size on them."""
+    shape = draw(st.tuples(*[st.integers(2, 9)] * 3))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    classes = st.sampled_from([[0], [0, 0, 1], [0, 2], [0, 1, 2], [1, 2]])
+    predicted, reference = (rng.choice(draw(classes), size=shape) for _ in range(2))
+    affine = np.diag([*draw(st.tuples(*[st.floats(0.4, 3)] * 3)), 1.0])
+    affine[:3, 3] = draw(st.tuples(*[st.floats(-200, 200)] * 3))
+    x, y, z = affine[:3, :3] @ [draw(st.floats(0, size - 1)) for size in shape] + affine[:3, 3]
+    return predicted, reference, affine, (x, y, z), draw(st.floats(2, 30))
+
+
+def figures(one: VesselComparison) -> tuple[list[float], list[Status]]:
+    """Values, 0 where there is none, and why; the Dice first."""
+    outcomes = (one.local_dice, one.hd95, one.hd95_pooled, one.assd)
+    return [outcome.value if outcome.ok else 0.0 for outcome in outcomes], [outcome.status for outcome in outcomes]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+def test_swapping_the_maps_swaps_nothing_but_who_is_empty(case: Any) -> None:
+    predicted, reference, affine, centre, diameter = case
+    pair = volume(predicted, affine), volume(reference, affine)
+    other = {Status.PRED_EMPTY: Status.REF_EMPTY, Status.REF_EMPTY: Status.PRED_EMPTY}
+    swapped = both(compare(pair[1], pair[0], centre, diameter))
+    for one, two in zip(both(compare(*pair, centre, diameter)), swapped, strict=True):
+        (values, why), (expected, reasons) = figures(one), figures(two)
+        assert values == pytest.approx(expected, rel=1e-12)
+        assert why == [other.get(reason, reason) for reason in reasons]
+        assert (one.predicted, one.reference) == (two.reference, two.predicted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.tuples(*[st.integers(0, 3)] * 3), st.sampled_from([0.5, 2.0, 4.0]))
+def test_place_does_not_count_and_millimetres_scale(case: Any, room: tuple[int, ...], scale: float) -> None:
+    """Background around the maps changes nothing; a body twice as large has twice the distances and the same Dice."""
+    predicted, reference, affine, centre, diameter = case
+    padded = [np.pad(one, [(n, n) for n in room]) for one in (predicted, reference)]
+    moved = affine.copy()
+    moved[:3, 3] -= affine[:3, :3] @ room
+    larger = affine.copy()
+    larger[:3] *= scale
+    wanted = both(compare(volume(predicted, affine), volume(reference, affine), centre, diameter))
+    again = both(compare(volume(padded[0], moved), volume(padded[1], moved), centre, diameter))
+    x, y, z = (scale * value for value in centre)
+    double = both(compare(volume(predicted, larger), volume(reference, larger), (x, y, z), scale * diameter))
+    for one, same, big in zip(wanted, again, double, strict=True):
+        (dice, *distances), why = figures(one)
+        assert figures(same)[0] == pytest.approx([dice, *distances], rel=1e-9)
+        assert figures(big)[0] == pytest.approx([dice, *(scale * value for value in distances)], rel=1e-9)
+        assert figures(same)[1] == figures(big)[1] == why
+        assert same.predicted.count == one.predicted.count
+        assert big.predicted.volume == pytest.approx(scale**3 * one.predicted.volume)
 
 
 def test_errors_far_from_the_nodule_do_not_count() -> None:

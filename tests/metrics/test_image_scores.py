@@ -14,7 +14,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pulmomap.metrics import similarity
 from pulmomap.metrics.image import PSNR_CAP, nmae, psnr
-from pulmomap.metrics.outcome import Status
+from pulmomap.metrics.outcome import Outcome, Status
 from pulmomap.metrics.similarity import ms_ssim, ssim
 
 Hu = npt.NDArray[np.float32]
@@ -129,6 +129,16 @@ def test_number_of_scales(side: int, scales: int) -> None:
 def test_negative_contrast_is_set_to_zero() -> None:
     predicted, _ = pair((22, 22, 22))
     assert ms_ssim(predicted, -predicted).outcome.value == 0.0
+
+
+def test_ms_ssim_brings_the_ssim_along() -> None:
+    volumes = pair((60, 25, 24))
+    half, rim = np.zeros((2, 60, 25, 24), np.uint8)
+    half[:30], rim[:, 0] = 1, 1
+    found = ms_ssim(*volumes, regions={"half": half, "rim": rim})
+    assert found.ssim == ssim(*volumes)
+    assert found.regional == {"half": ssim(*volumes, half), "rim": Outcome.missing(Status.ROI_EMPTY)}
+    assert found.outcome == ms_ssim(*volumes).outcome
 
 
 def test_scores_are_symmetric() -> None:

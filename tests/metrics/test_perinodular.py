@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import cc3d
 import highdicom as hd
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
 from pulmomap.case import Measurements, ModelIdentity, Ncct, Nodule, SelectedSeries, SynCect, Vessel, VesselMap
-from pulmomap.metrics.perinodular import PerinodularSettings, measure
+from pulmomap.metrics.perinodular import CONNECTIVITY, PerinodularSettings, measure
 
 MODEL = ModelIdentity("m", "0", "0" * 64, "nothing")
 Array = npt.NDArray[Any]
@@ -60,6 +61,16 @@ def test_touching_by_a_corner_is_one_fragment() -> None:
     around = measure(vessel_map(labels, isotropic(), (2, 2, 2))).nodules[0]
     assert (around.vein.fragments, around.vein.volume) == (1, 2.0)
     assert around.vein.frag_index == pytest.approx(500.0)
+
+
+@pytest.mark.parametrize(("other", "counts"), [((2, 2, 2), (2, 2, 1)), ((1, 2, 2), (2, 1, 1)), ((1, 1, 3), (2, 2, 2))])
+def test_connectivity_is_26(other: tuple[int, int, int], counts: tuple[int, int, int]) -> None:
+    """Two voxels that touch by a corner, by an edge, or not: parts of 6, 18 and 26 neighbours, and ours is the last."""
+    labels = np.zeros((5, 5, 5), np.uint8)
+    labels[1, 1, 1] = labels[other] = Vessel.ARTERY
+    assert tuple(int(cc3d.connected_components(labels, connectivity=n).max()) for n in (6, 18, 26)) == counts
+    around = measure(vessel_map(labels, isotropic(), (2, 2, 2))).nodules[0]
+    assert (CONNECTIVITY, around.artery.fragments) == (26, counts[2])
 
 
 def test_row_of_single_voxels() -> None:

@@ -43,9 +43,9 @@ def brute_force(predicted: Mask, reference: Mask, spacing: tuple[float, ...], ro
 
 
 def assert_same(got: SurfaceDistances, expected: tuple[Any, Any]) -> None:
-    np.testing.assert_allclose(got.to_reference, expected[0], rtol=1e-6)
-    np.testing.assert_allclose(got.to_predicted, expected[1], rtol=1e-6)
-    assert got.hd95().value == pytest.approx(max(np.percentile(one, 95) for one in expected), rel=1e-6)
+    np.testing.assert_allclose(got.to_reference, expected[0], rtol=1e-9)
+    np.testing.assert_allclose(got.to_predicted, expected[1], rtol=1e-9)
+    assert got.hd95().value == pytest.approx(max(np.percentile(one, 95) for one in expected), rel=1e-9)
     assert got.hd95(pooled=True).value == pytest.approx(np.percentile(np.concatenate(expected), 95), rel=1e-6)
     assert got.assd().value == pytest.approx(np.concatenate(expected).mean(), rel=1e-6)
 
@@ -110,6 +110,17 @@ def test_region_is_exact(seed: int, density: float, spacing: tuple[float, ...]) 
     assert (got.status is Status.ROI_EMPTY) == (not roi.any())
     if got.status is Status.OK:
         assert_same(got, brute_force(predicted, reference, spacing, roi))
+
+
+def test_label_of_a_map_is_its_mask() -> None:
+    rng = np.random.default_rng(2)
+    predicted, reference = rng.integers(0, 3, (2, 9, 10, 11), dtype=np.uint8)
+    region = Region.of(np.pad(np.ones((4, 4, 4)), ((2, 3), (3, 3), (1, 6))))
+    for where in (None, region):
+        got = surface_distances(predicted, reference, SPACING, where, label=2)
+        wanted = surface_distances(predicted == 2, reference == 2, SPACING, where)
+        np.testing.assert_array_equal(got.to_reference, wanted.to_reference)
+        np.testing.assert_array_equal(got.to_predicted, wanted.to_predicted)
 
 
 def test_nearest_surface_outside_the_region_counts() -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pulmomap.metrics.regression import regress
+from training.__main__ import main
 from training.cohort import study
 from training.cohort_plot import COLOURS, MARGINS, SIZE, Axis, Panel, axes, draw, legend
 from training.cohort_table import DISEASES, Patient, TableError, read
@@ -205,3 +206,12 @@ def test_study_draws_four_panels(tmp_path: Path) -> None:
     with Image.open(tmp_path / "out" / "scatter.png") as picture:
         assert picture.size == (2 * SIZE[0], 2 * SIZE[1])
         assert "text" not in picture.info
+
+
+def test_study_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = write(tmp_path / "cohort.csv", cohort(40))
+    assert main(["cohort", str(table), "--out", str(tmp_path / "out")]) == 0
+    assert {Path(line).name for line in capsys.readouterr().out.split()} == {"regression.md", "scatter.png"}
+    table.write_text("patient,sex\n")
+    assert main(["cohort", str(table), "--out", str(tmp_path / "out")]) == 2
+    assert "columns missing: age_years" in capsys.readouterr().err

@@ -36,7 +36,7 @@ EVERYWHERE = np.ones((16, 20, 20), bool)
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     root = tmp_path_factory.mktemp("cases")
     write_folder(root / "a", chest(1))
-    return load(find_cases(root)[0])
+    return load(find_cases(root)[0], root)
 
 
 def volume(array: np.ndarray) -> Volume:
@@ -128,7 +128,7 @@ def test_nodules_are_measured_in_their_sphere(subject: Subject) -> None:
 def test_without_labels_the_map_of_the_cect_is_the_reference(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", chest(1), labels=False)
     files = CaseFiles("a", folder / "ncct.nii.gz", folder / "cect.nii.gz", lungs=folder / "lungs.nii.gz")
-    content, _ = measure(load(files), NETWORKS, 20.0)
+    content, _ = measure(load(files, tmp_path), NETWORKS, 20.0)
     assert content["facts"]["reference"] == "CECT"
     assert set(content["segmentation"]) == {NCCT_VESSELS, SYN_VESSELS}
     assert content["segmentation"][SYN_VESSELS]["dice_pa"] == 1

@@ -69,7 +69,7 @@ def test_a_run_is_what_its_bundle_is(store: Path, held_out: Path, tmp_path: Path
     )
     Run(faster, store, tmp_path / "run").train()
     export(tmp_path / "run", tmp_path / "bundle", "0.1.0")
-    subject = load(case_folders(held_out)[0])
+    subject = load(case_folders(held_out)[0], held_out)
     ours = open_run(read_run(tmp_path / "run"))(subject.ncct)
     theirs = synthesise(subject.ncct, open_contrast_model(tmp_path / "bundle", device="cpu", precision="f32"))
     difference = np.asarray(ours.volume.array, int) - np.asarray(theirs.volume.array, int)
@@ -100,7 +100,7 @@ def test_every_arm_runs_on_a_scan_of_any_size(recipe: str, store: Path, held_out
     for parameter in trained.network.parameters():
         parameter.copy_(torch.zeros_like(parameter))
     list(trained.network.parameters())[-1].fill_(0.1)  # the last bias: 100 HU everywhere
-    subject = load(case_folders(held_out)[0])
+    subject = load(case_folders(held_out)[0], held_out)
     added = np.asarray(open_run(trained)(subject.ncct).volume.array) - np.rint(subject.ncct.volume.array)
     assert added.shape == (24, 40, 40)
     assert np.abs(added[:, 8:-8, 8:-8] - 100).max() <= 1

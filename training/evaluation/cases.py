@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +21,20 @@ LAYOUT = {
     "labels": ("labels", "labels.nii.gz", "labels.nii", "labels.dcm", "truth/labels.nii.gz"),
     "lungs": ("lungs.nii.gz", "lungs.nii"),
     "nodules": ("nodules", "nodules.nii.gz", "nodules.nii", "nodules.json", "nodules.dcm", "seg", "truth/nodules.json"),
+    "landmarks": ("landmarks.csv",),
 }
 """Names inside a case folder, the first that is there counts."""
 
-REQUIRED, OPTIONAL = ("case", "ncct", "cect"), ("labels", "lungs", "nodules")
+REQUIRED, OPTIONAL = ("case", "ncct", "cect"), ("labels", "lungs", "nodules", "landmarks")
 """Columns of a table of cases."""
 
 
 class CaseError(ValueError):
     """A case, or a list of cases, that cannot be evaluated. The sentence names the case and what to do."""
+
+
+class GridError(CaseError):
+    """A part of a case that does not lie on the grid it should lie on. The sentence names both."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class CaseFiles:
         labels: NIfTI or DICOM SEG of PA and PV.
         lungs: NIfTI mask.
         nodules: DICOM objects (folder or file), NIfTI mask or JSON.
+        landmarks: CSV of points that correspond, of a pair that is registered here.
     """
 
     name: str
@@ -49,10 +56,12 @@ class CaseFiles:
     labels: Path | None = None
     lungs: Path | None = None
     nodules: Path | None = None
+    landmarks: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
-        return [path for path in (self.ncct, self.cect, self.labels, self.lungs, self.nodules) if path is not None]
+        every = (self.ncct, self.cect, self.labels, self.lungs, self.nodules, self.landmarks)
+        return [path for path in every if path is not None]
 
 
 Source = CaseFiles | Path
@@ -98,7 +107,11 @@ def stored_case(folder: Path) -> Case:
 
 def fingerprint(source: Source) -> str:
     """Sixteen hexadecimal digits that change when a file of the case is replaced, by names, sizes and times."""
-    paths = source.paths if isinstance(source, CaseFiles) else [source / META]
+    return fingerprint_of(source.paths if isinstance(source, CaseFiles) else [source / META])
+
+
+def fingerprint_of(paths: Sequence[Path]) -> str:
+    """The same of any files and folders."""
     lines = []
     for path in paths:
         for one in sorted(path.rglob("*")) if path.is_dir() else [path]:

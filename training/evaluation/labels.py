@@ -15,7 +15,7 @@ from pulmomap.case import Vessel
 from pulmomap.dicom.codes import VESSELS
 from pulmomap.dicom.header import items
 from pulmomap.dicom.nodule_terms import codes_in
-from training.evaluation.cases import CaseError
+from training.evaluation.cases import CaseError, GridError
 from training.evaluation.reading import is_nifti, on_grid_of, read_nifti
 from training.grids import described
 
@@ -32,13 +32,14 @@ def read_labels(path: Path, scan: Volume) -> Volume:
 
     Args:
         path: NIfTI or SEG file, or a folder with one SEG.
-        scan: the NCCT.
+        scan: the one they were drawn on.
 
     Returns:
         uint8 values of :class:`Vessel` on the grid of the scan.
 
     Raises:
-        CaseError: naming the values or segments that are not understood, or both grids.
+        GridError: they lie on another grid than the scan.
+        CaseError: naming the values or segments that are not understood.
     """
     if not is_nifti(path):
         return _of_segmentation(path, scan)
@@ -104,8 +105,7 @@ def _on_scan(volume: Volume, scan: Volume) -> NDArray[Any]:
     except RuntimeError:
         matched = None
     if matched is None or not np.allclose(sorted(volume.spacing), sorted(scan.spacing), rtol=1e-3):
-        raise CaseError(
-            f"the label map is {described(volume)}, the NCCT {described(scan)}; a case must lie on one grid: draw the "
-            "labels on it"
+        raise GridError(
+            f"the label map is {described(volume)}, the scan it belongs to {described(scan)}; draw it on that grid"
         )
     return np.asarray(matched.array)

@@ -156,6 +156,7 @@ def _facts(subject: Subject, reference: Volume) -> dict[str, Any]:
         "spacing_mm": [round(float(step), 4) for step in volume.spacing],
         "nodules": len(subject.ncct.nodules),
         "reference": "labels" if subject.labels else CECT,
+        "registration": subject.registration,
         "ms_ssim_scales": scales_of(volume.spatial_shape),
         "vessel_ml": round(float(np.count_nonzero(reference.array)) * reference.voxel_volume / 1000, 2),
     }

@@ -15,6 +15,7 @@ from training.evaluation import tables_enhance_gan as gan
 from training.evaluation import tables_hipas as hipas
 from training.evaluation.boxplots import plots
 from training.evaluation.readers import readers
+from training.evaluation.registrations import registrations
 from training.evaluation.results import Results
 from training.evaluation.rows import SYN_VESSELS
 from training.evaluation.running import picture_path
@@ -54,7 +55,7 @@ def _sections(results: Results, out: Path) -> dict[str, list[Table]]:
     whole = [hipas.dice(results), hipas.tree(results), hipas.detected(results), hipas.printed_text(results)]
     around = [gan.nodules(results)] if results.rows("nodules") else []
     return {
-        "Patients": [gan.patients(results)],
+        "Patients": [gan.patients(results), *registrations(results)],
         "Images": [gan.images(results), gan.regions(results)],
         "Around the nodules": around,
         "Whole lung": [*whole, hipas.agreement(results)],

@@ -15,7 +15,7 @@ from pulmomap.case import SelectedSeries
 from pulmomap.dicom.reading import read_volume
 from pulmomap.dicom.rules import SelectionRules
 from pulmomap.imaging.resampling import canonical
-from training.evaluation.cases import NIFTI, CaseError
+from training.evaluation.cases import NIFTI, CaseError, GridError
 from training.grids import described, one_grid
 from training.site_pairs import only_series
 
@@ -69,11 +69,10 @@ def on_grid_of(volume: Volume, reference: Volume, what: str) -> Volume:
     """The volume with exactly the reference's geometry, of which it may differ by round-off only.
 
     Raises:
-        CaseError: naming both grids.
+        GridError: naming both grids.
     """
     if not one_grid(volume, reference):
-        raise CaseError(
-            f"the {what} is {described(volume)}, the NCCT {described(reference)}; "
-            "a case must lie on one grid: register and resample it first"
+        raise GridError(
+            f"the {what} is {described(volume)}, the scan it belongs to {described(reference)}; draw it on that grid"
         )
     return reference.with_array(np.asarray(volume.array))

@@ -15,6 +15,7 @@ from typing import Any
 from pulmomap.refusals import Refused
 from pulmomap.staging import write_atomically
 from training.evaluation.cases import CaseError, Source, fingerprint
+from training.registering import PairError
 from training.store import StoreError
 
 CASES = "cases"
@@ -99,7 +100,7 @@ def measure_case(source: Source, job: Job, measure: Measure) -> Done:
         write_atomically(picture_path(job.out, source.name), picture)
         text = json.dumps({"case": source.name, "stamp": stamp, **content}, indent=1, allow_nan=False)
         write_atomically(result_path(job.out, source.name), text.encode() + b"\n")
-    except (CaseError, StoreError, Refused) as error:
+    except (CaseError, PairError, StoreError, Refused) as error:
         return Done(source.name, str(error))
     except Exception as error:  # whatever a case provokes, the others go on; the type says that it was not foreseen
         return Done(source.name, f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from pulmomap.metrics.compare import PerinodularComparison
 from pulmomap.metrics.image import nmae, psnr
 from pulmomap.metrics.outcome import Outcome, Status
 from pulmomap.metrics.overlap import confusion
-from pulmomap.metrics.similarity import ms_ssim, ssim
+from pulmomap.metrics.similarity import ms_ssim
 from pulmomap.metrics.vessel import VesselTable
 
 Mask = NDArray[np.bool_]
@@ -40,16 +40,22 @@ def image_scores(image: NDArray[np.number], cect: NDArray[np.number], regions: d
 
     Returns:
         ``psnr`` dB (R = 2000 HU), ``nmae`` (R likewise), ``ssim``, ``ms_ssim``, over the volume; ``body_psnr`` and so
-        on in each region; ``vessel_mae`` and ``other_mae``, HU, in and outside PA and PV.
+        on in each region (but no MS-SSIM, see :mod:`pulmomap.metrics.similarity`); ``vessel_mae`` and ``other_mae``,
+        HU, in and outside PA and PV.
     """
+    similar = ms_ssim(image, cect, regions=regions)
     scores = {
         "psnr": psnr(image, cect),
         "nmae": nmae(image, cect),
-        "ssim": ssim(image, cect),
-        "ms_ssim": ms_ssim(image, cect).outcome,
+        "ssim": similar.ssim,
+        "ms_ssim": similar.outcome,
     }
     for name, mask in regions.items():
-        scores |= {f"{name}_psnr": psnr(image, cect, mask), f"{name}_nmae": nmae(image, cect, mask)}
+        scores |= {
+            f"{name}_psnr": psnr(image, cect, mask),
+            f"{name}_nmae": nmae(image, cect, mask),
+            f"{name}_ssim": similar.regional[name],
+        }
     error = np.abs(image.astype(np.float32) - cect.astype(np.float32))
     vessel = regions["vessel"]
     return scores | {"vessel_mae": _mean(error, vessel), "other_mae": _mean(error, ~vessel)}

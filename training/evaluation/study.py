@@ -28,12 +28,13 @@ from training.evaluation.study_report import report, table_of
 from training.evaluation.subject import Subject, load
 from training.reader_study import ImageSet, Prepared, prepare, score
 from training.reader_study.preparation import KEY
+from training.registering import PairError
 from training.store import StoreError
 
 ARMS = {"NCCT": None, "Syn-CECT": True, "CECT": False}
 """Arm -> whether it is synthetic, for the real-or-synthetic part; the NCCT is not asked about there."""
 SIDE = 420
-PICTURES = "pictures"
+PICTURES, REGISTRATIONS = "pictures", "registrations"
 
 
 def study(args: argparse.Namespace) -> int:
@@ -69,16 +70,16 @@ def prepared_study(
         model = open_contrast_model(models / "contrast_synthesis", threads=threads)
     except BundleError as error:
         raise CaseError(str(error)) from error
-    drawn = [_drawn(source, partial(synthesise, model=model), out / PICTURES / source.name) for source in sources]
+    drawn = [_drawn(source, partial(synthesise, model=model), out) for source in sources]
     return prepare([one for sets in drawn for one in sets], out, seed), drawn.count([])
 
 
-def _drawn(source: Source, enhance: Synthesise, folder: Path) -> list[ImageSet]:
+def _drawn(source: Source, enhance: Synthesise, out: Path) -> list[ImageSet]:
     """The pictures of one case; none of a bad one, which is named."""
     try:
-        subject = load(source)
-        sets = list(image_sets(subject, enhance(subject.ncct).volume, folder))
-    except (CaseError, StoreError, Refused) as error:
+        subject = load(source, out / REGISTRATIONS)
+        sets = list(image_sets(subject, enhance(subject.ncct).volume, out / PICTURES / source.name))
+    except (CaseError, PairError, StoreError, Refused) as error:
         print(f"{source.name}: left out: {error}", file=sys.stderr, flush=True)
         return []
     print(f"{source.name} drawn", file=sys.stderr, flush=True)
