@@ -74,7 +74,8 @@ def _of_files(files: CaseFiles, registration: Path, register_all: bool) -> Subje
         raise CaseError(f"{files.lungs or files.ncct} shows no two lungs; send a chest CT, or give a lung mask")
     nodules = read_nodules(files.nodules, scan, series) if files.nodules else ()
     ncct = replace(as_ncct(scan, lungs, files.name), nodules=nodules)
-    return Subject(files.name, ncct, cect, labels, registered.report if registered else None)
+    report = registered.report if registered else None
+    return Subject(files.name, ncct, cect, labels, registration=report)
 
 
 def _registered(files: CaseFiles, scan: Volume, contrast: Volume, folder: Path) -> Registered:
