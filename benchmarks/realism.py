@@ -30,6 +30,8 @@ NORMALISED = (334 / 512, 334 / 512, 1.0)
 KERNELS: tuple[Kernel, ...] = ("soft", "standard", "lung")  # of one phantom after the other
 REAL = ("lidc-0314-ncct", "lidc-0001-cect")
 REAL_NIFTI = ("lidc-0002-ncct",)
+# Strahler orders that can be laid beside those of casts: below are the side branches, cut off where a cast goes on.
+COMPARABLE = 3
 
 # Row -> what was measured -> published mean and standard deviation. Sources in docs/phantom.md.
 PUBLISHED = {
@@ -77,11 +79,12 @@ def trees_of(seed: int) -> dict[str, Any]:
         skeleton = skeletonise(filled, NORMALISED[::-1], prune=False)
         result[f"{sex}: {name} skeleton, voxels"] = float(skeleton.voxels)
         result[f"{sex}: {name} branchings"] = float(skeleton.bifurcations)
-        found = ratios(branching)
-        result[f"{name}: Strahler orders"] = float(found.orders)
-        result[f"{name}: Strahler branching ratio"] = found.branching
-        result[f"{name}: Strahler diameter ratio"] = found.diameter
-        result[f"{name}: Strahler length ratio"] = found.length
+        for lowest in (1, COMPARABLE):
+            found, orders = ratios(branching, lowest), f"from order {lowest}"
+            result[f"{name}: Strahler orders"] = float(found.orders)
+            result[f"{name}: Strahler branching ratio {orders}"] = found.branching
+            result[f"{name}: Strahler diameter ratio {orders}"] = found.diameter
+            result[f"{name}: Strahler length ratio {orders}"] = found.length
     wall, lumen = trees.airway_wall, trees.airways.radii
     small = (np.array(trees.airways.tree.segments) > 0) & (lumen > 1.0) & (lumen < 2.0)
     result["artery / bronchus, outer diameters"] = artery_to_bronchus(trees.airways, wall, trees.arteries)

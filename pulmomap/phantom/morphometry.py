@@ -45,10 +45,10 @@ def strahler(tree: Tree) -> NDArray[np.int64]:
     return order
 
 
-def ratios(branching: Branching) -> Ratios:
+def ratios(branching: Branching, lowest: int = 1) -> Ratios:
     """Strahler ratios of a tree, from straight lines through the logarithms over all orders but the highest.
 
-    The highest order is one trunk, whose length and number say nothing.
+    The highest order is one trunk, whose length and number say nothing. Orders below ``lowest`` are left out too.
     """
     tree, order = branching.tree, strahler(branching.tree)
     points, parents = tree.arrays()
@@ -60,7 +60,7 @@ def ratios(branching: Branching) -> Ratios:
     steps = np.linalg.norm(points - points[np.maximum(parents, 0)], axis=1)
     lengths = np.bincount(which, steps)
     diameters = 2 * np.bincount(which, branching.radii) / np.bincount(which)
-    levels = np.arange(1, order.max())
+    levels = np.arange(lowest, order.max())
     mean = [[x[order[first] == level].mean() for level in levels] for x in (diameters, lengths)]
     numbers = [(order[first] == level).sum() for level in levels]
     slopes = [np.polyfit(levels, np.log(values), 1)[0] for values in (numbers, *mean)]
@@ -97,7 +97,7 @@ def artery_to_bronchus(airways: Branching, wall: Floats, arteries: Branching) ->
 
 
 def overlap(first: Tubes, second: Tubes) -> float:
-    """How deep the tubes of one tree enter those of another, mm; negative where they stay apart. All pairs count."""
+    """How deep the tubes of one tree enter those of another, mm, every pair in reach looked at; negative if apart."""
     near = cKDTree(first.points).query_ball_point(second.points, second.radii + first.radii.max())
     deepest = -np.inf
     for close, place, radius in zip(near, second.points, second.radii, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,20 @@ class Obstacles:
         for which, gap, direction in self._neighbours(points, clearance):
             total[which] += np.maximum(clearance[which] - gap, 0.0)[:, None] * direction
         return total
+
+    def room(self, points: Points, within: Points) -> Points:
+        """The distance (n,) to the nearest surface, mm, with every tube ``within`` (n,) reach looked at.
+
+        ``gap`` asks the nearest axis of each class of thickness, and so may overlook a tube that is a little farther
+        and a little thicker. This takes longer.
+        """
+        nearest = np.full(len(points), np.inf)
+        for tree, centres, radii in self._classes:
+            found = tree.query_ball_point(points, within + radii.max())
+            which = np.repeat(np.arange(len(points)), [len(one) for one in found])
+            centre = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=len(which))
+            np.minimum.at(nearest, which, np.linalg.norm(points[which] - centres[centre], axis=1) - radii[centre])
+        return nearest
 
     def _neighbours(self, points: Points, within: Points) -> Iterator[tuple[NDArray[np.int64], Points, Points]]:
         """For each class of thickness: which points have a neighbour, the gap, the direction away from it."""
@@ -229,7 +243,17 @@ def without_touching(tree: Tree, radii: Points, obstacles: Obstacles, gap: float
     A thinned tube stays ``gap`` mm clear; no tube below it is wider.
     """
     axis = tubes(tree, radii)
-    free = obstacles.gap(axis.points, radii.max() + gap)[0] - gap
+    return _without(tree, radii, axis, obstacles.gap(axis.points, radii.max() + gap)[0] - gap)
+
+
+def never_touching(tree: Tree, radii: Points, obstacles: Obstacles, gap: float) -> tuple[Tree, Points]:
+    """The same with every pair of tubes looked at: the last word on a tree that is finished."""
+    axis = tubes(tree, radii)
+    return _without(tree, radii, axis, obstacles.room(axis.points, np.maximum(axis.radii + gap, 0.0)) - gap)
+
+
+def _without(tree: Tree, radii: Points, axis: Tubes, free: Points) -> tuple[Tree, Points]:
+    """``free``: the radius (n,) for which each point of the axis has room, mm."""
     lobes, parents = np.array(tree.lobes), np.array(tree.parents)
     over = free < axis.radii - 0.05
     room = np.full(len(tree), np.inf)

@@ -21,7 +21,7 @@ from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.generations import levels
 from pulmomap.phantom.growth import Tree
 from pulmomap.phantom.population import Patient
-from pulmomap.phantom.separation import Obstacles, Tubes, give_way, tubes, without_touching
+from pulmomap.phantom.separation import Obstacles, Tubes, give_way, never_touching, tubes, without_touching
 from pulmomap.phantom.space import Branching, Walls, off_the_pleura
 from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.variants import Variants
@@ -42,6 +42,7 @@ class Vasculature:
 BESIDE_AIRWAY = 0.1
 DENT = 0.6  # what an airway's wall may press into an artery that found no other way
 BESIDE_VESSEL = 0.4
+TOUCH = 0.05  # what nothing may come nearer to a vein than
 ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=4.0), Twigs(every=3.2)
 
 
@@ -67,6 +68,9 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
     )
     standing = [bronchi, tubes(artery, artery_radii)]
     vein_radii = sprout(vein, vein_radii, VEIN_TWIGS, inside, Obstacles(standing), coarse.rng)
+    artery, artery_radii = never_touching(artery, artery_radii, Obstacles([bronchi]), -DENT)
+    standing = [bronchi, tubes(artery, artery_radii)]
+    vein, vein_radii = never_touching(vein, vein_radii, Obstacles(standing), TOUCH)
     for tree in (artery, vein):
         segments = coarse.at(anatomy.segments, np.array(tree.points))
         tree.segments[:] = np.where(np.array(tree.lobes) > 0, segments, 0).tolist()

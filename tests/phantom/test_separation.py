@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulmomap.phantom.growth import Tree
-from pulmomap.phantom.separation import Obstacles, give_way, tubes, without_touching
+from pulmomap.phantom.separation import Obstacles, give_way, never_touching, tubes, without_touching
 
 
 def straight(start: tuple[float, float, float], end: tuple[float, float, float], lobe: int = 1) -> Tree:
@@ -85,3 +85,16 @@ def test_a_branch_with_much_beyond_is_thinned_and_never_widens_again(post: Obsta
     parents = np.array(thin.parents)
     assert (result[1:] <= result[parents[1:]]).all()
     assert (result[:5] == 2.0).all()
+
+
+def test_a_thick_tube_behind_a_thin_one_of_like_thickness_is_not_overlooked() -> None:
+    """Both are of one class of thickness; the thin one's axis is nearer, the thick one's surface touches."""
+    thin, thick = straight((0, 4.9, -20), (0, 4.9, 20)), straight((0, -5.0, -20), (0, -5.0, 20))
+    both = Obstacles([tubes(thin, np.full(len(thin), 2.5)), tubes(thick, np.full(len(thick), 4.5))])
+    tree = straight((-30, 0, 0), (30, 0, 0))
+    radii = np.full(len(tree), 0.8)
+    assert both.room(np.zeros((1, 3)), np.ones(1))[0] == pytest.approx(0.5, abs=0.03)
+    assert both.room(np.array([[30.0, 0.0, 0.0]]), np.ones(1))[0] == np.inf
+    assert len(without_touching(tree, radii, both, 0.05)[0]) == len(tree)
+    cut, _ = never_touching(tree, radii, both, 0.05)
+    assert 0 < len(cut) < len(tree) / 2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
+from pulmomap.phantom.body import compose
 from pulmomap.phantom.lobes import LOBE_OF, Lobe, Segment
 from pulmomap.phantom.space import Branching
 from pulmomap.phantom.thorax import Phantom, breathe, draw
@@ -73,11 +74,12 @@ def test_arteries_and_veins_keep_out_of_the_airways(phantom: Phantom) -> None:
 
 
 def test_vessels_lie_in_lungs_or_between_them(phantom: Phantom) -> None:
-    """Within 35 mm of a lung, half a mediastinum: never in the chest wall or the abdomen."""
-    lungs = phantom.lungs.array > 0
-    reach = binary_dilation(lungs, iterations=int(35 / 2.5))
-    vessels = phantom.vessels.array > 0
-    assert (vessels & reach).sum() / vessels.sum() > 0.97
+    """Every vessel voxel lies in the chest's cavity and off the abdomen, give or take a cell of the shapes' grid."""
+    body = phantom.body
+    voxels = np.argwhere(phantom.vessels.array > 0)
+    places = (phantom.vessels.affine @ np.vstack([voxels.T, np.ones(len(voxels))]))[:3].T
+    outside = np.maximum(body.anatomy.cavity, -body.anatomy.shapes["abdomen"])
+    assert body.coarse.at(outside, places).max() < 3.0
 
 
 def test_arteries_accompany_the_airways_and_veins_do_not(phantom: Phantom) -> None:
@@ -107,16 +109,19 @@ def test_scans_differ_only_where_contrast_goes(phantom: Phantom) -> None:
     assert abs(difference.mean()) < 2.0
 
 
-def test_tubes_hold_the_same_blood_at_every_spacing() -> None:
-    """One continuous description: the labelled volume of large vessels does not depend on the grid."""
+def test_organs_are_as_large_at_every_spacing() -> None:
+    """One continuous description: labelled volumes do not depend on the grid. Lobes are labels of 3 mm cells."""
+    organs = ["aorta", "left_atrium", "right_ventricle", "left_ventricle"]
+    lobes = [f"lobe_{lobe.name.lower()}" for lobe in Lobe]
     volumes = []
     for spacing in (2.0, 3.0):
         phantom = draw(11, spacing)
-        occupied = phantom.labels.array
-        volumes.append(
-            [(occupied == phantom.label_names[name]).sum() * spacing**3 for name in ("aorta", "left_atrium")]
-        )
-    assert np.array(volumes[0]) == pytest.approx(np.array(volumes[1]), rel=0.03)
+        voxels = [mask(phantom, name).sum() for name in organs + lobes] + [phantom.lungs.array.sum()]
+        volumes.append(np.array(voxels) * spacing**3)
+    change = np.abs(volumes[1] / volumes[0] - 1.0)
+    assert change[: len(organs)].max() < 0.03
+    assert change[-1] < 0.03
+    assert change[len(organs) : -1].max() < 0.05
 
 
 def test_nodules_are_where_the_truth_says(phantom: Phantom) -> None:
@@ -206,11 +211,13 @@ def deepest(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.n
     )
 
 
-def test_arteries_and_veins_never_run_through_each_other(phantom: Phantom) -> None:
-    arteries, veins = axis_of(phantom.trees.arteries), axis_of(phantom.trees.veins)
-    bronchi = axis_of(phantom.trees.airways, phantom.trees.airway_wall)
+@pytest.mark.parametrize("seed", [*SEEDS, 101])  # in 101 a vein's tip once lay in an artery behind a thinner one
+def test_airways_arteries_and_veins_never_run_through_each_other(seed: int) -> None:
+    trees = compose(seed).trees
+    arteries, veins, lumen = axis_of(trees.arteries), axis_of(trees.veins), axis_of(trees.airways)
     assert deepest(arteries, veins) < 0.05
-    assert deepest(bronchi, veins) < 0.05
+    assert deepest(axis_of(trees.airways, trees.airway_wall), veins) < 0.05
+    assert deepest(lumen, arteries) < 0.0  # an airway's wall may dent an artery; its lumen is its own
 
 
 def test_no_lung_lies_in_a_vessel_of_the_mediastinum(phantom: Phantom) -> None:
@@ -226,7 +233,7 @@ def test_branches_of_the_lobes_stay_out_of_heart_abdomen_and_wall(phantom: Phant
     inner = np.array(branching.tree.lobes) > 0
     shapes = body.anatomy.shapes
     wall = np.minimum.reduce([shapes["pericardium"], shapes["abdomen"], -body.anatomy.cavity])
-    assert (body.coarse.at(wall, np.array(branching.tree.points)[inner]) < -1.0).mean() < 0.002
+    assert body.coarse.at(wall, np.array(branching.tree.points)[inner]).min() > -1.0
 
 
 def test_a_breath_moves_the_patient_exactly(phantom: Phantom) -> None:
