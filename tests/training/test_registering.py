@@ -22,9 +22,11 @@ from pulmomap.phantom.export import write_study
 from pulmomap.phantom.thorax import breathe, draw
 from tests.inference.made_bundle import write_random_bundle
 from tests.training.made_evaluation import AFFINE, Chest, chest, write_folder
+from training import register as register_command
 from training import registering
 from training.__main__ import main
 from training.evaluation.cases import CaseFiles, find_cases
+from training.evaluation.reading import read_nifti
 from training.evaluation.registrations import registrations
 from training.evaluation.results import Results
 from training.evaluation.subject import load
@@ -205,10 +207,36 @@ def test_wrong_landmarks_are_refused(text: str, words: str, tmp_path: Path) -> N
         read_landmarks(tmp_path / "landmarks.csv")
 
 
+@pytest.mark.parametrize("doubts", [(), (Doubt.FOLDING,)])
+def test_register_writes_transform_report_moved_scan_and_labels(
+    doubts: tuple[Doubt, ...],
+    pair: tuple[Chest, CaseFiles],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the command line; elastix itself runs in the slow test below and in tests/imaging/test_registration.py."""
+    made, source = pair
+    monkeypatch.setattr(register_command, "register", Elastix(known(doubts=doubts)))
+    points = landmarks(tmp_path / "landmarks.csv", np.zeros((3, 3)))
+    command = ["register", str(source.ncct), str(source.cect), "--out", str(tmp_path / "out"), "--landmarks"]
+    assert main([*command, str(points), "--labels", str(source.labels)]) == len(doubts)
+    said = capsys.readouterr()
+    assert json.loads(said.out)["tre_mm"]["bspline"] == 0
+    assert ("not to be believed: the transform folds" in said.err) == bool(doubts)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "transform.h5", "frames.json", "registration.json", "moved.nii.gz", "labels.nii.gz",
+    }  # fmt: skip
+    for name, wanted in (("moved", made.cect), ("labels", made.labels)):
+        written = read_nifti(tmp_path / "out" / f"{name}.nii.gz")
+        assert np.array_equal(written.array, wanted.array)
+        assert np.allclose(written.affine, AFFINE)
+
+
 @pytest.mark.slow
 def test_sequential_pair_of_a_phantom_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two breath levels, real elastix: `evaluate` registers them and prints the error on the phantom's own landmarks;
-    `register` does the same from DICOM to NIfTI; two different people are refused by both."""
+    """Two breath levels, real elastix: `evaluate` registers them and measures the error on the phantom's own landmarks;
+    two different people are refused."""
     first, second = draw(1, 2.5), draw(2, 2.5)
     breathing = breathe(first.body, 2.5)
     write_study(first, tmp_path / "p1", breathing)
@@ -235,7 +263,3 @@ def test_sequential_pair_of_a_phantom_from_the_command_line(tmp_path: Path, caps
     assert report["tre_mm"]["bspline"] <= 1.5
     assert report["tre_mm"]["bspline"] < 0.7 * report["tre_mm"]["affine"]
     assert "Registered pairs" in (out / "evaluation.html").read_text()
-    command = ["register", str(tmp_path / "p1" / "cect"), str(tmp_path / "p1" / "ncct_breathing")]
-    assert main([*command, "--out", str(tmp_path / "moved")]) == 0
-    moved = nibabel.load(tmp_path / "moved" / "moved.nii.gz")
-    assert moved.shape == first.cect.to_nibabel().shape
