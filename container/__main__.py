@@ -35,6 +35,7 @@ def check(image: str) -> None:
             "extract, bill of materials": lambda: inspection.check_extract(image, work),
             "every module imports": lambda: runs.check_imports(image),
             "exit codes": lambda: runs.check_exit_codes(image, work),
+            "the commands of docs/container.md": lambda: runs.check_page(image, work),
             "training, registration, gateway": lambda: runs.check_doors(image, work),
             "CT in, DICOM out, two users": lambda: runs.check_app(image, work),
             "stop": lambda: runs.check_stop(image, work),

@@ -50,6 +50,7 @@ def test_every_service_is_locked(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["user"].startswith("${PULMOMAP_UID:?")
+    assert service["user"].endswith("}:65534")
     assert service["healthcheck"]["test"]
     assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & set(service)
 

@@ -36,7 +36,7 @@ CHROMIUM = [
 
 
 PATIENCE = 1200  # s; for a machine that has other things to do
-NAME, PATIENT_ID, BIRTH_DATE = "Hushhush^Mary", "ID-4711-SECRET", "19610203"
+PATIENT = {"PatientName": "Hushhush^Mary", "PatientID": "ID-4711-SECRET", "PatientBirthDate": "19610203"}
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,14 @@ class Shown:
     Attributes:
         site: where everything runs.
         study: the folder that was sent.
+        patient: by attribute, what identifies the patient.
         study_uid: its Study Instance UID.
         kept: what the PACS has got back, by modality.
     """
 
     site: Site
     study: Path
+    patient: dict[str, str]
     study_uid: str
     kept: dict[str, list[Path]]
 
@@ -76,7 +78,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     study = draw_study(tmp_path_factory.mktemp("patient") / "drawn", SEED, SPACING)
     for path in study.rglob("*.dcm"):
         dataset = dcmread(path)
-        dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = NAME, PATIENT_ID, BIRTH_DATE
+        for keyword, value in PATIENT.items():
+            setattr(dataset, keyword, value)
         dataset.save_as(path)
     site = Site(tmp_path_factory.mktemp("site"), viewer)
     with chain(site) as gateway:
@@ -85,7 +88,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         kept: dict[str, list[Path]] = {}
         for path in kept_files(site):
             kept.setdefault(dcmread(path, stop_before_pixels=True).Modality, []).append(path)
-        yield Shown(site, study, job.study, kept)
+        yield Shown(site, study, PATIENT, job.study, kept)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +111,7 @@ def page(chromium: Any, shown: Shown) -> Iterator[Any]:
     credentials = {"username": name, "password": password}
     context = chromium.new_context(viewport={"width": 1400, "height": 900}, http_credentials=credentials)
     page = context.new_page()
-    page.set_default_timeout(90_000)
+    page.set_default_timeout(300_000)  # ms; for a machine that has other things to do
     troubles: list[str] = []
     page.on("console", lambda line: troubles.append(line.text[:300]) if line.type == "error" else None)
     page.on("pageerror", lambda error: troubles.append(f"script: {error}"[:300]))
