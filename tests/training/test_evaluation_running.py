@@ -12,7 +12,7 @@ import pytest
 from tests.training.made_workers import Plan, job
 from training.evaluation.cases import Source, find_cases
 from training.evaluation.results import read_results
-from training.evaluation.running import Done, picture_path, result_path, run_cases
+from training.evaluation.running import FORMAT, Done, picture_path, result_path, run_cases
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -99,4 +99,4 @@ def test_files_are_plain_json(cases: list[Source], tmp_path: Path) -> None:
 
     content = json.loads(result_path(tmp_path / "out", "a").read_text(), parse_constant=refuse)
     assert content["case"] == "a"
-    assert content["stamp"]["format"] == 1
+    assert content["stamp"]["format"] == FORMAT
