@@ -64,6 +64,21 @@ def test_no_patient_is_on_both_sides_of_the_split(store: Path) -> None:
     assert train | validation == {folder.name for folder in case_folders(store)}
 
 
+def test_no_study_of_a_patient_is_on_the_other_side(tmp_path: Path, make_case: Callable[[str, int], Case]) -> None:
+    """The names of a site's cases: patients with two studies each, of which some would part if studies were split."""
+    patients = [f"patient-{number:04x}" for number in range(24)]
+    for number, patient in enumerate(patients):
+        for study in ("a1", "b2"):
+            make_case(f"{patient}+{study}", number)
+    cases = Cases(tmp_path / "store", NEEDS["synthesis"])
+    train, validation = ({case.name.partition("+")[0] for case in side} for side in (cases.train, cases.validation))
+    assert len(cases.train) + len(cases.validation) == 48
+    assert train
+    assert validation
+    assert not train & validation
+    assert train | validation == set(patients)
+
+
 def test_the_split_is_for_ever_and_of_the_asked_size() -> None:
     names = [f"phantom-{seed:07d}" for seed in range(4000)]
     share = np.mean([split_of(name) == "validation" for name in names])
