@@ -68,6 +68,25 @@ def test_points_displacement_and_jacobian_agree(pair: tuple[Volume, Volume]) -> 
         registration_error(transform, points, points[:3])
 
 
+@pytest.mark.parametrize(
+    ("scale", "volume"), [((1.1, 1.1, 1.1), 1.331), ((0.5, 2.0, 0.8), 0.8), ((-1.0, 1.0, 1.2), -1.2)]
+)
+def test_jacobian_is_the_change_of_volume(
+    scale: tuple[float, float, float], volume: float, pair: tuple[Volume, Volume]
+) -> None:
+    """Also on anisotropic and oblique grids, and negative where space is turned inside out."""
+    fixed, _ = pair
+    turn = Rotation.from_euler("xyz", [10, -20, 30], degrees=True).as_matrix()
+    affine = np.eye(4)
+    affine[:3, :3] = turn * [3.0, 1.5, 2.0]
+    oblique = Volume(np.zeros((9, 10, 11)), affine, "PATIENT", FRAME)
+    nothing = [SimpleITK.TranslationTransform(3, [0.0] * 3) for _ in range(3)]
+    scaled = Transform((SimpleITK.ScaleTransform(3, scale), *nothing), FRAME, OTHER_FRAME)
+    for grid_ in (fixed, oblique):
+        middle = scaled.jacobian(grid_)[2:-2, 2:-2, 2:-2]
+        assert middle == pytest.approx(np.full(middle.shape, volume), rel=1e-4)
+
+
 def test_a_transform_is_the_same_after_saving(tmp_path: Path) -> None:
     points = np.random.default_rng(1).uniform(-50, 50, (5, 3))
     translation(SHIFT).save(tmp_path)

@@ -81,9 +81,12 @@ class Transform:
 
         By differences of the displacement between neighbouring voxels.
         """
-        return np.asarray(
-            SimpleITK.GetArrayFromImage(SimpleITK.DisplacementFieldJacobianDeterminant(self._field(reference)))
-        )
+        _, spacing, _ = frame(reference)
+        # ITK's filter takes a field's components for those along the grid's own axes, whatever its direction says.
+        along = self.displacement(reference) @ np.asarray(reference.direction)[:, ::-1]
+        field = SimpleITK.GetImageFromArray(np.ascontiguousarray(along), isVector=True)
+        field.SetSpacing(spacing)
+        return np.asarray(SimpleITK.GetArrayFromImage(SimpleITK.DisplacementFieldJacobianDeterminant(field)))
 
     def save(self, folder: Path) -> None:
         """Write ``transform.h5`` (a composite transform that ITK, SimpleITK and Slicer read) and ``frames.json``."""
