@@ -55,6 +55,15 @@ def test_every_service_is_locked(name: str) -> None:
     assert not {"privileged", "cap_add", "network_mode", "pid", "devices"} & set(service)
 
 
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_temporary_folders_are_in_the_images(name: str) -> None:
+    """With Docker 20.10, one that is not belongs to root as soon as the container starts for the second time."""
+    folders = {one.partition(":")[0] for one in COMPOSE["services"][name]["tmpfs"]}
+    assert folders <= {"/tmp", "/run/postgresql", "/run/pulmomap"}  # noqa: S108
+    assert ("/run/pulmomap" in folders) is (name == "web")
+    assert "install -d -m 1777 /run/pulmomap" in (DEPLOY / "nginx" / "Dockerfile").read_text()
+
+
 def test_only_dicom_and_https_are_open() -> None:
     published = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
     assert published == {
