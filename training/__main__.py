@@ -1,4 +1,4 @@
-"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, evaluate, register, cohort, export.
+"""Door 2, ``python -m training``: phantom, bolus, prepare, fit, race, compare, evaluate, register, cohort, export.
 
 Only the chosen command's module is imported, so that ``--help`` answers at once.
 """
@@ -58,8 +58,10 @@ def _add_prepare(prepare: argparse.ArgumentParser) -> None:
     phantoms.add_argument("--spacing", type=float, default=1.0, help="mm (default %(default)s)")
     phantoms.add_argument("--held-out", action="store_true", help="a store for evaluation, not for training")
     phantoms.add_argument("--processes", type=int, default=1, help="drawn at a time (default %(default)s)")
-    dicom = kinds.add_parser("dicom", help="bring in a site's paired DICOM: spectral VNC and CECT on one grid")
-    dicom.add_argument("--non-contrast", type=Path, required=True, metavar="DIR", help="folder of the VNC series")
+    dicom = kinds.add_parser("dicom", help="bring in a site's paired DICOM: spectral VNC and CECT, or NCCT and CECT")
+    dicom.add_argument(
+        "--non-contrast", type=Path, required=True, metavar="DIR", help="folder of the VNC or NCCT series"
+    )
     dicom.add_argument("--contrast", type=Path, required=True, metavar="DIR", help="folder of the CECT series")
     dicom.add_argument(
         "--patients", type=Path, metavar="CSV", help="patient, non_contrast, contrast; by default by study"

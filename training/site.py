@@ -1,4 +1,4 @@
-"""`prepare dicom`: brings a site's paired series (spectral VNC and CECT, on one grid) into the store.
+"""`prepare dicom`: brings a site's paired series into the store: spectral VNC and CECT, or two scans after each other.
 
 Nothing in the store says who a patient is. Case names are keyed hashes; the key, the store's salt, lies beside the
 store and not in it: with it the same patients get the same names (and sides of the split) again, without it nobody can
@@ -19,11 +19,9 @@ from highdicom import Volume
 from numpy.typing import NDArray
 
 from pulmomap.dicom.reading import read_volume
-from pulmomap.imaging.lungs import lung_box, lung_mask
-from pulmomap.imaging.resampling import resample_labels, to_grid
 from pulmomap.refusals import Refused
-from training.grids import described, one_grid
 from training.prepare import MARGIN, crop_centres
+from training.site_alignment import align
 from training.site_pairs import Pair, place
 from training.store import StoreError, read_case, write_case
 
@@ -81,43 +79,27 @@ def write_pair(pair: Pair, root: Path, name: str, spacing: float) -> tuple[int, 
     """Write one case; returns its shape.
 
     Raises:
-        StoreError: the two are not on one grid, show no lungs, or were exchanged.
+        StoreError: a scan shows no lungs, the two were exchanged, or their registration is doubtful.
         Refused: a series cannot be read.
     """
-    before, after = read_volume(pair.non_contrast), read_volume(pair.contrast)
-    check_same_grid(before, after, pair)
-    lungs = lung_mask(before).mask
-    if not lungs.array.any():
-        raise StoreError(f"{place(pair.non_contrast)} shows no two lungs; send a chest CT")
-    box: Any = lung_box(lungs, MARGIN)  # highdicom's annotation of an index knows one axis only
-    grid = to_grid(before[box], (spacing,) * 3)
+    aligned = align(read_volume(pair.non_contrast), read_volume(pair.contrast), spacing, MARGIN)
     arrays: dict[str, NDArray[Any]] = {
-        "ncct": _int16(grid),
-        "cect": _int16(to_grid(after[box], (spacing,) * 3)),
-        "lungs": resample_labels(lungs[box], grid).array,
+        "ncct": _int16(aligned.ncct),
+        "cect": _int16(aligned.cect),
+        "lungs": aligned.lungs.array,
     }
     seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
-    unlabelled = {"vessels": np.zeros(grid.spatial_shape, np.uint8)}
+    unlabelled = {"vessels": np.zeros(aligned.ncct.spatial_shape, np.uint8)}
     enhanced = crop_centres(arrays | unlabelled, seed)["enhanced"]
     if len(enhanced) == 0:
         raise StoreError(f"nothing in {place(pair.contrast)} is enhanced; were the two folders exchanged?")
-    facts = {"source": "dicom", "spacing_mm": spacing, "affine": grid.affine.tolist()}
+    facts = {
+        "source": "dicom",
+        "spacing_mm": spacing,
+        "affine": aligned.ncct.affine.tolist(),
+        "alignment": aligned.facts,
+    }
     return write_case(root, name, arrays | {"enhanced": enhanced}, facts).shape
-
-
-def check_same_grid(before: Volume, after: Volume, pair: Pair) -> None:
-    """Raises StoreError, with both grids, unless every voxel of one lies where that of the other does."""
-    frames = {str(volume.frame_of_reference_uid) for volume in (before, after)}
-    if len(frames) > 1:
-        raise StoreError(
-            f"{place(pair.non_contrast)} and {place(pair.contrast)} have different frames of reference: they are not "
-            "one acquisition and must be registered first"
-        )
-    if not one_grid(before, after):
-        raise StoreError(
-            f"{place(pair.non_contrast)} is {described(before)}, {place(pair.contrast)} is {described(after)}: a "
-            "pair must share one grid; reconstruct both on the same one"
-        )
 
 
 def _int16(volume: Volume) -> NDArray[np.int16]:

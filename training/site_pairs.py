@@ -22,7 +22,7 @@ COLUMNS = ("patient", "non_contrast", "contrast")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two series on one grid.
+    """Two series of one patient.
 
     Attributes:
         patient: who it is; decides the side of the split, and is neither stored nor printed.

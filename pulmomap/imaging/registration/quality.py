@@ -118,11 +118,8 @@ def assess(
     jacobian = transform.jacobian(image)[inside]
     bend = transform.displacement(image)[inside] - transform.until("affine").displacement(image)[inside]
     region = fixed.region.array[box] > 0
-    as_scanned = _in_frame(moving.image, image), _in_frame(moving.lungs, image)
     return Quality(
-        before=_alignment(
-            image, lungs, region, resample_image(as_scanned[0], image), resample_labels(as_scanned[1], image)
-        ),
+        before=as_scanned(fixed, moving),
         after=_alignment(
             image, lungs, region, transform.image(moving.image, image, AIR), transform.labels(moving.lungs, image)
         ),
@@ -133,6 +130,17 @@ def assess(
         deformation=float(np.percentile(np.linalg.norm(bend, axis=-1), 95)),
         tre=None if landmarks is None else registration_error(transform, *landmarks),
     )
+
+
+def as_scanned(fixed: Prepared, moving: Prepared) -> Alignment:
+    """How two scans lie on each other without being moved, places in the patient taken at their word."""
+    box: Any = lung_box(fixed.lungs, RIM)  # highdicom's annotation of an index knows one axis only
+    image, lungs = fixed.image[box], fixed.lungs[box]
+    others = (
+        resample_image(_in_frame(moving.image, image), image),
+        resample_labels(_in_frame(moving.lungs, image), image),
+    )
+    return _alignment(image, lungs, fixed.region.array[box] > 0, *others)
 
 
 def registration_error(
