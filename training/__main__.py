@@ -94,6 +94,9 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--weights", type=Path, help="start from another run's or bundle's weights; of `mae`, the encoder's"
     )
     fit.add_argument("--threads", type=int, help="CPU threads")
+    fit.add_argument(
+        "--workers", type=int, help="processes that cut crops ahead (default: the cores but one beside a GPU, else 0)"
+    )
     drawing = fit.add_argument_group("phantoms drawn meanwhile; the wait for the first ones counts as training time")
     drawing.add_argument("--draw", type=seed_range, metavar="FIRST:END", help="draw these seeds into the store")
     drawing.add_argument("--processes", type=positive, help="drawn at a time (default: all cores but one)")

@@ -15,7 +15,7 @@ from types import FrameType
 import torch
 from lightning_fabric import Fabric
 
-from training.batches import needs, training_batch
+from training.batches import needs
 from training.cases import Cases
 from training.checkpoint import CHECKPOINT, clear_partials, commit, load_checkpoint, save_checkpoint
 from training.display import Display
@@ -28,6 +28,7 @@ from training.processes import make_fabric, refuse_uneven
 from training.recipe import Preset, RecipeError, load_preset, read_recipe
 from training.start import origin
 from training.store import split_digest
+from training.stream import batches_ahead, workers_for
 from training.validate import picture, validate
 
 PRESET = "preset.json"
@@ -48,6 +49,7 @@ class Run:
         fabric: device and precision; by default the accelerator at hand, in the preset's precision.
         cases: of the store, where they are known already.
         waited: seconds of the budget that are over.
+        workers: processes that cut crops ahead of the network; by default many beside a GPU and none beside a CPU.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Run:
         fabric: Fabric | None = None,
         cases: Cases | None = None,
         waited: float = 0.0,
+        workers: int | None = None,
     ) -> None:
         if not resume and (folder / CHECKPOINT).exists():
             raise RecipeError(f"{folder} holds a run already; add --resume, or choose another folder")
@@ -81,6 +84,7 @@ class Run:
         if resume:
             self._load(load_checkpoint(folder))
         self.spent += waited
+        self.workers = workers_for(self.fabric.device) if workers is None else workers
         self.records: list[Record] = []
         if self.writes:
             clear_partials(folder)
@@ -107,10 +111,16 @@ class Run:
     def _train(self) -> None:
         saved = validated = self.spent
         before = time.monotonic()
-        rank, world = self.fabric.global_rank, self.fabric.world_size
+        batches = batches_ahead(
+            lambda: self.cases.train,
+            self.preset,
+            self.step,
+            self.fabric.global_rank,
+            self.fabric.world_size,
+            workers=self.workers,
+        )
         while self.progress < 1 and not self._stopped:
-            batch = training_batch(self.cases.train, self.preset, self.step, rank, world)
-            figures = self.loop.step(self.fabric.to_device(batch), self.step, self.progress)
+            figures = self.loop.step(self.fabric.to_device(next(batches)), self.step, self.progress)
             self.step += 1
             now = time.monotonic()
             self._agree(self.spent + now - before)
@@ -199,6 +209,7 @@ def run(args: argparse.Namespace) -> int:
         resume=resume,
         save_every=args.save_every,
         weights=args.weights,
+        workers=args.workers,
     )
     if args.draw is None:
         return finish(make())

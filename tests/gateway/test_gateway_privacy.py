@@ -34,7 +34,7 @@ def test_nothing_said_names_a_patient(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "log"
     worker = site.start_worker(log)
     ends = {"done", "refused", "dead"}
-    for _ in range(300):
+    for _ in range(2000):
         if all((site.orthanc.record(name) or {}).get("state") in ends for name in names):
             break
         time.sleep(0.1)

@@ -53,7 +53,7 @@ def test_application_gives_nnunets_answer(residual: bool, tmp_path: Path) -> Non
     """The network to float32; the predictor to the half precision in which nnU-Net adds windows up.
 
     Where a window weighs little, at the volume's ends, half precision has no digits left: those voxels are left out.
-    With several windows the maps differ more, because nnU-Net's Gaussian lies half a voxel off the middle and windows
+    With several windows the maps differ more, because nnU-Net's Gaussian lies half a voxel off the middle, and windows
     of a random network disagree: seen were .0036 on average, .105 at most.
     """
     (tmp_path / "plan.json").write_text(json.dumps(plan([32] * 3, [8, 12, 16], residual=residual)))
