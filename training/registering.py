@@ -1,6 +1,7 @@
 """A sequential pair brought onto one grid, once: the transform and its quality report are kept and used again.
 
-`evaluate` and `prepare` both come through :func:`register_pair`. What is not to be believed is not used.
+What is not to be believed is not used. `prepare dicom`, which may keep nothing that names a patient, has its own way
+(:mod:`training.site_alignment`) over the same registration.
 """
 
 from __future__ import annotations
