@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 ACROSS, WITHIN = (3, 1, 1), (1, 5, 5)
 PLANE = (1, 3, 3)
@@ -101,7 +102,8 @@ class I2sr(nn.Module):
             x = self.place(torch.cat([x, _places(positions, x)], 1))
         for fusion in self.fusions:
             x = fusion(x)
-        added: Tensor = self.output(torch.relu(self.smooth(x)))
+        # Leaky: a narrow network whose last features are all negative would never learn again.
+        added: Tensor = self.output(F.leaky_relu(self.smooth(x), 0.1))
         return interpolate(thick, positions) + added
 
 
