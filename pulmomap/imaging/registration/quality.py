@@ -77,7 +77,7 @@ class Limits:
 
     overlap: float = 0.95
     lung_dice: float = 0.93
-    correlation: float = 0.6
+    correlation: float = 0.75
     folding: float = 0.001
     deformation: float = 40.0
 
