@@ -71,8 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """The `compare` command."""
-    from pulmomap.staging import FolderInUse, Staging
-    from training.evaluate import threads_of, watch
+    from training.evaluate import alone_in, threads_of, watch
     from training.evaluation.cases import CaseError, find_cases
     from training.evaluation.results import read_results
     from training.evaluation.running import Job
@@ -86,17 +85,14 @@ def run(args: argparse.Namespace) -> int:
     if twice := sorted(chosen.both.keys() & chosen.plain.keys()):
         raise CaseError(f"the arm {twice[0]} is given twice; give each arm a name of its own")
     job = Job(args.out, chosen.stamp(), partial(opened, chosen))
-    try:
-        with Staging(args.out):
-            failed = watch(sources, job, args.jobs)
-            results = read_results(args.out, [source.name for source in sources if source.name not in failed])
-            if not len(results):
-                print(f"training: none of the {len(sources)} cases could be measured, see above", file=sys.stderr)
-                return NOTHING
-            print(write(results, args.out, json.dumps(job.stamp["weights"], indent=1)))
-            return SOME_FAILED if failed else 0
-    except FolderInUse as error:
-        raise CaseError(str(error).replace("-o", "--out")) from error
+    with alone_in(args.out):
+        failed = watch(sources, job, args.jobs)
+        results = read_results(args.out, [source.name for source in sources if source.name not in failed])
+        if not len(results):
+            print(f"training: none of the {len(sources)} cases could be measured, see above", file=sys.stderr)
+            return NOTHING
+        print(write(results, args.out, json.dumps(job.stamp["weights"], indent=1)))
+        return SOME_FAILED if failed else 0
 
 
 def named(given: list[str]) -> dict[str, Path]:

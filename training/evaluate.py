@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,10 +97,17 @@ def run(args: argparse.Namespace) -> int:
     threads = args.threads or threads_of(args.jobs)
     options = Options(args.models, arms(args.arm), args.out, args.roi_mm, threads, args.register_all)
     job = Job(args.out, options.stamp(), partial(opened, options))
+    with alone_in(args.out):
+        failed = watch(sources, job, args.jobs)
+        return finish(sources, job, failed, args)
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Hold an output folder against other runs. Raises CaseError when another one has it."""
     try:
-        with Staging(args.out):
-            failed = watch(sources, job, args.jobs)
-            return finish(sources, job, failed, args)
+        with Staging(out):
+            yield
     except FolderInUse as error:
         raise CaseError(str(error).replace("-o", "--out")) from error
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import torch
 
-from pulmomap.staging import FolderInUse, Staging
 from training.checkpoint import CHECKPOINT, load_checkpoint
-from training.evaluate import NOTHING, REGISTRATIONS, SOME_FAILED, watch
-from training.evaluation.cases import CaseError, find_cases
+from training.evaluate import NOTHING, REGISTRATIONS, SOME_FAILED, alone_in, watch
+from training.evaluation.cases import find_cases
 from training.evaluation.results import read_results
 from training.evaluation.running import Job, Measure
 from training.fit import Run, stoppable
@@ -36,19 +35,16 @@ def run(args: argparse.Namespace) -> int:
         if preset.task != "synthesis":
             raise RecipeError(f"recipe {recipe} is for {preset.task}; only synthesisers can race")
     sources = find_cases(args.held_out)
-    try:
-        with Staging(args.out):
-            for recipe, preset in presets.items():
-                if not train(preset, args.data, args.out / RUNS / recipe, args.time_budget):
-                    print("stopped; the same command goes on", flush=True)
-                    return SOME_FAILED
-            runs = {ROWS.get(recipe, recipe): args.out / RUNS / recipe for recipe in presets}
-            trained = {name: read_run(folder) for name, folder in runs.items()}
-            stamp = {"weights": {name: one.digest for name, one in trained.items()}}
-            job = Job(args.out, stamp, partial(opened, runs, args.out / REGISTRATIONS))
-            failed = watch(sources, job, jobs=1)
-    except FolderInUse as error:
-        raise CaseError(str(error).replace("-o", "--out")) from error
+    with alone_in(args.out):
+        for recipe, preset in presets.items():
+            if not train(preset, args.data, args.out / RUNS / recipe, args.time_budget):
+                print("stopped; the same command goes on", flush=True)
+                return SOME_FAILED
+        runs = {ROWS.get(recipe, recipe): args.out / RUNS / recipe for recipe in presets}
+        trained = {name: read_run(folder) for name, folder in runs.items()}
+        stamp = {"weights": {name: one.digest for name, one in trained.items()}}
+        job = Job(args.out, stamp, partial(opened, runs, args.out / REGISTRATIONS))
+        failed = watch(sources, job, jobs=1)
     results = read_results(args.out, [source.name for source in sources if source.name not in failed])
     if not len(results):
         print(f"training: none of the {len(sources)} cases could be measured, see above", flush=True)

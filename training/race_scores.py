@@ -52,7 +52,7 @@ def measure(subject: Subject, arms: Mapping[str, Synthesise]) -> tuple[dict[str,
     for name, synthesise in {NCCT: None, **arms}.items():
         image = ncct if synthesise is None else np.asarray(synthesise(subject.ncct).volume.array, np.float32)
         found = scores(image, cect, vessel) | enhancement_scores(image, ncct, cect, truth, spacing)
-        rows[name] = {key: outcome.value if outcome.ok else str(outcome.status) for key, outcome in found.items()}
+        rows[name] = {key: outcome.plain for key, outcome in found.items()}
         slices[name] = image[middle]
     slices[CECT] = cect[middle]
     facts = {

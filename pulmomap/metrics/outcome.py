@@ -57,6 +57,11 @@ class Outcome:
     def ok(self) -> bool:
         return self.status is Status.OK
 
+    @property
+    def plain(self) -> float | str:
+        """What JSON can hold: the number, or the word for why there is none."""
+        return self.value if self.ok else str(self.status)
+
 
 def status_of_counts(predicted: int, reference: int, region: int) -> Status:
     """The status of a comparison that needs both masks, from their voxels inside a region and the region's own."""

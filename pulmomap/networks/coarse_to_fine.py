@@ -58,7 +58,6 @@ class CoarseToFine(nn.Module):
         nn.init.zeros_(self.fine.output.weight)
         nn.init.zeros_(self.fine.output.bias)  # type: ignore[arg-type]  # a convolution with a bias has one
         self.stride = stride
-        self.channels = tuple(fine)
 
     def forward(self, x: Tensor) -> Tensor:
         # Factors, not sizes: traced with one shape, the network must still run on another. A side times two thirds must

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.inference.made_bundle import write_random_bundle
 from tests.training.tiny_preset import tiny_preset
 from training.prepare import crop_centres
 from training.recipe import Preset
@@ -74,6 +75,15 @@ def store(tmp_path: Path, make_case: Callable[[str, int], Case]) -> Path:
     for seed, name in enumerate([*names("train", 2), *names("validation", 1)]):
         make_case(name, seed)
     return tmp_path / "store"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles under the names that the application looks for."""
+    root = tmp_path_factory.mktemp("models")
+    for task, name in (("synthesis", "contrast_synthesis"), ("segmentation", "vessel_segmentation")):
+        write_random_bundle(root, task).rename(root / name)
+    return root
 
 
 @pytest.fixture(params=["synthesis", "segmentation"])

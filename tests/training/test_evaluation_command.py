@@ -8,21 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.inference.made_bundle import write_random_bundle
 from tests.training.made_evaluation import chest, write_folder
 from tests.training.made_reader_study import answer_file
 from training.__main__ import main
 
 RESULTS = {"evaluation.html", "evaluation.json", "images.csv", "vessels.csv", "nodules.csv", "cases"}
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundles under the names that the application looks for."""
-    root = tmp_path_factory.mktemp("models")
-    for task, name in (("synthesis", "contrast_synthesis"), ("segmentation", "vessel_segmentation")):
-        write_random_bundle(root, task).rename(root / name)
-    return root
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.inference.made_bundle import write_random_bundle
 from training.__main__ import main
 from training.evaluation.arms import _first_from_the_front
 from training.store import Case
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    for task, name in (("synthesis", "contrast_synthesis"), ("segmentation", "vessel_segmentation")):
-        write_random_bundle(root, task).rename(root / name)
-    return root
 
 
 def test_every_arm_stands_beside_the_paper(

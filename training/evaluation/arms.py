@@ -93,14 +93,10 @@ def measure(
     content = {
         "facts": _facts(reference),
         "synthesis": {},
-        "segmentation": {row: {key: _plain(one) for key, one in scores.items()} for row, scores in rows.items()},
+        "segmentation": {row: {key: one.plain for key, one in scores.items()} for row, scores in rows.items()},
         "nodules": [],
     }
     return content, _picture(shown)
-
-
-def _plain(outcome: Outcome) -> float | str:
-    return outcome.value if outcome.ok else str(outcome.status)
 
 
 def _facts(reference: Volume) -> dict[str, Any]:

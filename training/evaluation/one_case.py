@@ -164,10 +164,7 @@ def _facts(subject: Subject, reference: Volume) -> dict[str, Any]:
 
 def _plain(rows: Mapping[str, Scores]) -> dict[str, dict[str, Any]]:
     """Values that JSON can hold: a number, or the word for why there is none."""
-    return {
-        row: {key: outcome.value if outcome.ok else str(outcome.status) for key, outcome in scores.items()}
-        for row, scores in rows.items()
-    }
+    return {row: {key: outcome.plain for key, outcome in scores.items()} for row, scores in rows.items()}
 
 
 def _int16(hu: NDArray[np.number]) -> NDArray[np.int16]:
