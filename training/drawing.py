@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from training.cases import TooFewCases
+from training.children import end_with_parent
 from training.prepare import draw_case, phantom_name
 from training.store import split_of
 
@@ -93,7 +93,7 @@ def first_of_each_side(seeds: Iterable[int]) -> list[int]:
 
 def _draw(seeds: Sequence[int], store: Path, spacing: float) -> None:
     """What one process does."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     for seed in seeds:
         _draw_one(seed, store, spacing)
 
@@ -103,11 +103,3 @@ def _draw_one(seed: int, store: Path, spacing: float) -> None:
         print(draw_case(seed, store, spacing), flush=True)
     except Exception as error:  # one phantom less is no reason to stop a training
         print(f"phantom {seed} was not drawn: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-
-
-def _end_with_parent() -> None:
-    """A process that draws must not outlive a run that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

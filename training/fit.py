@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -109,31 +109,26 @@ class Run:
                 record.close()
 
     def _train(self) -> None:
+        place = self.fabric.global_rank, self.fabric.world_size
+        stream = batches_ahead(lambda: self.cases.train, self.preset, self.step, *place, workers=self.workers)
         saved = validated = self.spent
         before = time.monotonic()
-        batches = batches_ahead(
-            lambda: self.cases.train,
-            self.preset,
-            self.step,
-            self.fabric.global_rank,
-            self.fabric.world_size,
-            workers=self.workers,
-        )
-        while self.progress < 1 and not self._stopped:
-            figures = self.loop.step(self.fabric.to_device(next(batches)), self.step, self.progress)
-            self.step += 1
-            now = time.monotonic()
-            self._agree(self.spent + now - before)
-            before = now
-            for record in self.records:
-                record.losses(self.step, figures)
-            if self.spent - saved >= self.save_every:
-                saved = self.spent
-                self.save()
-                self._look_for_cases()
-            if self.spent - validated >= self.preset.validate_every:
-                validated = self.spent
-                self.check()
+        with closing(stream) as batches:
+            while self.progress < 1 and not self._stopped:
+                figures = self.loop.step(self.fabric.to_device(next(batches)), self.step, self.progress)
+                self.step += 1
+                now = time.monotonic()
+                self._agree(self.spent + now - before)
+                before = now
+                for record in self.records:
+                    record.losses(self.step, figures)
+                if self.spent - saved >= self.save_every:
+                    saved = self.spent
+                    self.save()
+                    self._look_for_cases()
+                if self.spent - validated >= self.preset.validate_every:
+                    validated = self.spent
+                    self.check()
 
     _asked_to_stop = _stopped = False
 

@@ -6,21 +6,27 @@ and the step alone, so who cuts it and when changes nothing.
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import count
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from numpy.typing import NDArray
 
 from training.batches import training_batch
+from training.children import end_with_parent
 from training.data import Batch
 from training.drawing import spare_cores
 from training.recipe import Preset
 from training.store import Case
 
 MOST = 12  # processes: more than any network here keeps waiting for
-Asked = tuple[int, tuple[Case, ...]]
+AHEAD = 2  # batches ordered per process
+Arrays = dict[str, NDArray[Any]]
 
 
 def workers_for(device: torch.device) -> int:
@@ -30,8 +36,8 @@ def workers_for(device: torch.device) -> int:
 
 def batches_ahead(
     cases: Callable[[], list[Case]], preset: Preset, first: int, rank: int = 0, world: int = 1, *, workers: int = 0
-) -> Iterator[Batch]:
-    """One process's share of the batches from step ``first`` on, without end.
+) -> Generator[Batch, None, None]:
+    """One process's share of the batches from step ``first`` on, without end; closing it ends the processes.
 
     Args:
         cases: gives the cases to draw from; asked when a batch is ordered, up to two steps a worker before its use.
@@ -40,38 +46,28 @@ def batches_ahead(
         rank, world: as in :func:`training.batches.training_batch`.
         workers: processes that cut; 0 cuts here, when a batch is asked for.
     """
-    orders = ((step, tuple(cases())) for step in count(first))
-    loader: DataLoader[Batch] = DataLoader(
-        _Batches(preset, rank, world),
-        batch_size=None,
-        sampler=_Orders(orders),
-        num_workers=workers,
-        multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_leave_interrupts_to_the_run if workers else None,
-        generator=torch.Generator(),  # not torch's own: the loader takes a number from it
-    )
-    return iter(loader)
+    if not workers:
+        for step in count(first):
+            yield training_batch(cases(), preset, step, rank, world)
+    # Not torch's DataLoader: its workers abort now and then while they end, and its signal handler raises that, or
+    # crashes, wherever the run happens to be.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    ordered: deque[Future[Arrays]] = deque()
+    try:
+        for step in count(first):
+            ordered.append(pool.submit(_cut, list(cases()), preset, step, rank, world))
+            if len(ordered) >= AHEAD * workers:
+                yield {key: torch.from_numpy(array) for key, array in ordered.popleft().result().items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-class _Orders:
-    """A sampler: an order a step, written when it is due."""
-
-    def __init__(self, orders: Iterator[Asked]) -> None:
-        self._orders = orders
-
-    def __iter__(self) -> Iterator[Asked]:
-        return self._orders
+def _begin() -> None:
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches a terminal's every process; the run ends its own
+    torch.set_num_threads(1)
 
 
-class _Batches(Dataset[Batch]):
-    def __init__(self, preset: Preset, rank: int, world: int) -> None:
-        self._preset, self._rank, self._world = preset, rank, world
-
-    def __getitem__(self, asked: Asked) -> Batch:
-        step, cases = asked
-        return training_batch(list(cases), self._preset, step, self._rank, self._world)
-
-
-def _leave_interrupts_to_the_run(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the run finishes its step and ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _cut(cases: list[Case], preset: Preset, step: int, rank: int, world: int) -> Arrays:
+    """As arrays: torch would hand its tensors over in shared memory, of which a container has little."""
+    return {key: tensor.numpy() for key, tensor in training_batch(cases, preset, step, rank, world).items()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -20,10 +22,11 @@ PRESET = load_preset("vessel_segmentation", "smoke")
 def test_processes_cut_the_same_batches_in_the_same_order(make_case: Callable[[str, int], Case]) -> None:
     cases = [make_case(name, seed) for seed, name in enumerate("ab")]
     for workers in (0, 2):
-        stream = batches_ahead(lambda: cases, PRESET, 3, workers=workers)
-        for step, batch in zip(range(3, 9), stream, strict=False):
-            expected = training_batch(cases, PRESET, step)
-            assert all(torch.equal(batch[key], expected[key]) for key in expected), (workers, step)
+        with closing(batches_ahead(lambda: cases, PRESET, 3, workers=workers)) as stream:
+            for step, batch in zip(range(3, 9), stream, strict=False):
+                expected = training_batch(cases, PRESET, step)
+                assert all(torch.equal(batch[key], expected[key]) for key in expected), (workers, step)
+    assert not multiprocessing.active_children(), "closing the stream ends the processes"
 
 
 def test_a_case_that_comes_later_is_drawn_from(make_case: Callable[[str, int], Case]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from training.children import end_with_parent
 from training.evaluation.cases import Source
 from training.evaluation.running import Done, Job, Measure, measure_case
 
@@ -75,16 +74,8 @@ def _answer(future: Future[Done]) -> Done | None:
 
 def _begin(job: Job) -> None:
     global _measure
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _measure = job.prepare()
-
-
-def _end_with_parent() -> None:
-    """A worker must not outlive a run that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(source: Source, job: Job) -> Done:
