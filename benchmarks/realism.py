@@ -62,8 +62,8 @@ def trees_of(seed: int) -> dict[str, Any]:
     from pulmomap.phantom.lobes import Lobe
     from pulmomap.phantom.morphometry import artery_to_bronchus, murray_exponent, overlap, ratios
     from pulmomap.phantom.separation import tubes
-    from pulmomap.phantom.thorax import FILLED, make_grid
-    from pulmomap.phantom.tubes import occupancy
+    from pulmomap.phantom.thorax import make_grid
+    from pulmomap.phantom.tubes import occupancy, vessel_mask
 
     body = compose(seed)
     grid, trees = make_grid(*view(body.patient), NORMALISED), body.trees
@@ -75,7 +75,8 @@ def trees_of(seed: int) -> dict[str, Any]:
         share = 100.0 * float((lobes == lobe).sum() / (lobes > 0).sum())
         result[f"{lobe.name.lower().replace('_', ' ')} lobe, % of the lungs"] = share
     for name, branching in (("artery", trees.arteries), ("vein", trees.veins)):
-        filled = occupancy(branching.tree, branching.radii, grid) >= FILLED
+        share = occupancy(branching.tree, branching.radii, grid)
+        filled = vessel_mask(branching.tree, branching.radii, grid, share)
         skeleton = skeletonise(filled, NORMALISED[::-1], prune=False)
         result[f"{sex}: {name} skeleton, voxels"] = float(skeleton.voxels)
         result[f"{sex}: {name} branchings"] = float(skeleton.bifurcations)

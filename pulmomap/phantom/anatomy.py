@@ -8,12 +8,13 @@ left.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pulmomap.phantom.fields import Coarse, Field, Point
-from pulmomap.phantom.lobes import divide_lobes, divide_segments
+from pulmomap.phantom.lobes import Fissures, divide_segments, find_fissures, lobe_of
 from pulmomap.phantom.population import Patient
 
 PLEURA = 1.0  # mm, with the fat below it
@@ -52,7 +53,7 @@ class Anatomy:
     Attributes:
         marks: landmarks.
         shapes: name -> signed distance of every solid organ.
-        cavity: the inner chest. lungs: both lungs. fissure: distance to the nearest fissure.
+        cavity: the inner chest. lungs: both lungs. fissures: between the lobes. fissure: distance to the nearest one.
         lobes: value of :class:`Lobe`, 0 outside. segments: value of :class:`Segment`.
         border: distance to the nearest plane between two segments of a lobe.
         warp: the irregularity that shapes share, mm.
@@ -62,11 +63,15 @@ class Anatomy:
     shapes: dict[str, Field]
     cavity: Field
     lungs: Field
-    fissure: Field
+    fissures: Fissures
     lobes: NDArray[np.uint8]
     segments: NDArray[np.uint8]
     border: Field
     warp: Field
+
+    @cached_property
+    def fissure(self) -> Field:
+        return self.fissures.distance()
 
 
 def build(patient: Patient, coarse: Coarse) -> Anatomy:
@@ -83,9 +88,10 @@ def build(patient: Patient, coarse: Coarse) -> Anatomy:
     solid = np.minimum.reduce([solid] + [shapes[name] - PLEURA for name in BULGING])
     lungs = np.maximum.reduce([cavity, -solid, above])
     shapes["abdomen"] = np.maximum(cavity - 1.0, below)
-    lobes, fissure = divide_lobes(patient, coarse, lungs)
+    fissures = find_fissures(patient, coarse)
+    lobes = lobe_of(fissures.oblique, fissures.horizontal, fissures.left) * (lungs < 0).astype(np.uint8)
     segments, border = divide_segments(coarse, lobes)
-    return Anatomy(marks, shapes, cavity, lungs, fissure, lobes, segments, border, warp)
+    return Anatomy(marks, shapes, cavity, lungs, fissures, lobes, segments, border, warp)
 
 
 def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:

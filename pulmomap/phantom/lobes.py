@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -72,25 +73,49 @@ SEGMENTS: dict[Lobe, dict[Segment, tuple[float, float, float]]] = {
         Segment.LEFT_POSTERIOR_BASAL: (0.35, 0.90, 0.20),
     },
 }
+# Heights at the back of the oblique fissures (right, left) and of the horizontal one, mm of an average adult: chosen so
+# that the lobes take the shares of the lungs that Yamada et al. (2020) measured (docs/phantom.md).
+OBLIQUE = (47.5, 51.0)
+HORIZONTAL = -3.5
 LOBE_OF = {segment: lobe for lobe, segments in SEGMENTS.items() for segment in segments}
 
 
-def divide_lobes(patient: Patient, coarse: Coarse, lungs: Field) -> tuple[NDArray[np.uint8], Field]:
-    """Lobe of each coarse cell, and mm to the nearest fissure."""
+@dataclass(frozen=True)
+class Fissures:
+    """Where each point lies to the fissures, mm on the coarse grid; smooth, so that borders are exact between cells.
+
+    Attributes:
+        oblique: height above the oblique fissure of its side.
+        horizontal: height above the horizontal fissure of the right lung.
+        left: distance to the patient's left of the midline.
+    """
+
+    oblique: Field
+    horizontal: Field
+    left: Field
+
+    def distance(self) -> Field:
+        """Mm to the nearest fissure."""
+        # Across, not upwards: the oblique fissure is steep. The horizontal one ends at it, and is the right lung's.
+        to_horizontal = np.where((self.left < 0) & (self.oblique >= 0), np.abs(self.horizontal), 99.0)
+        return np.asarray(np.minimum(np.abs(self.oblique) * 0.65, to_horizontal), dtype=np.float32)
+
+
+def find_fissures(patient: Patient, coarse: Coarse) -> Fissures:
+    """The fissures of a patient. Draws from ``coarse.rng``."""
     size = patient.scale
-    oblique = 45 * size + (coarse.y - 60 * size) * 1.15 + coarse.irregular(2.0, 18.0)
-    horizontal = -28 * size + coarse.irregular(2.0, 18.0) + 0.1 * (coarse.y + 30)
-    lower, right, inside = coarse.z < oblique, coarse.x < 0, lungs < 0
-    middle = coarse.z < horizontal
-    lobes = np.zeros(lungs.shape, dtype=np.uint8)
-    lobes[inside & right & ~lower & ~middle] = Lobe.RIGHT_UPPER
-    lobes[inside & right & ~lower & middle] = Lobe.RIGHT_MIDDLE
-    lobes[inside & right & lower] = Lobe.RIGHT_LOWER
-    lobes[inside & ~right & ~lower] = Lobe.LEFT_UPPER
-    lobes[inside & ~right & lower] = Lobe.LEFT_LOWER
-    to_oblique = np.abs(coarse.z - oblique) * 0.65
-    to_horizontal = np.where(right & ~lower, np.abs(coarse.z - horizontal), 99.0)
-    return lobes, np.asarray(np.minimum(to_oblique, to_horizontal), dtype=np.float32)
+    starts = np.where(coarse.x < 0, OBLIQUE[0], OBLIQUE[1]) * np.float32(size)
+    oblique = starts + (coarse.y - 60 * size) * 1.15 + coarse.irregular(2.0, 18.0)
+    horizontal = HORIZONTAL * size + coarse.irregular(2.0, 18.0) + 0.1 * (coarse.y + 30)
+    fields = (coarse.z - oblique, coarse.z - horizontal, coarse.x)
+    return Fissures(*(np.asarray(one, dtype=np.float32) for one in fields))
+
+
+def lobe_of(oblique: Field, horizontal: Field, left: Field) -> NDArray[np.uint8]:
+    """:class:`Lobe` by the values of :class:`Fissures` at the same points."""
+    right_upper = np.where(horizontal >= 0, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE)
+    right = np.where(oblique < 0, Lobe.RIGHT_LOWER, right_upper)
+    return np.where(left < 0, right, np.where(oblique < 0, Lobe.LEFT_LOWER, Lobe.LEFT_UPPER)).astype(np.uint8)
 
 
 def divide_segments(coarse: Coarse, lobes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Field]:

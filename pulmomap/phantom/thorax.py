@@ -22,10 +22,8 @@ from pulmomap.phantom.population import BloodPool, Kernel, Patient, Scan, draw_s
 from pulmomap.phantom.tissues import device_leads, paint_chest
 from pulmomap.phantom.trees import Vasculature
 from pulmomap.phantom.truth import ARTERY, LABELS, NODULE_LABEL, VEIN, Painted, labels, segments
-from pulmomap.phantom.tubes import occupancy
+from pulmomap.phantom.tubes import occupancy, vessel_mask
 
-# A vessel voxel is one that its vessel fills to this share: thin vessels never fill half of a voxel.
-FILLED = 0.4
 AXES = ChannelDescriptor("LPS axis", is_custom=True, value_type=str)
 RESIDUE = np.float32(0.03)  # of the iodine, left behind by spectral subtraction
 
@@ -207,6 +205,10 @@ def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], NDArray
         occupancy(trees.veins.tree, trees.veins.radii, grid),
         occupancy(trees.arteries.tree, trees.arteries.radii, grid),
     ]
+    veins, arteries = (
+        vessel_mask(one.tree, one.radii, grid, share)
+        for one, share in ((trees.veins, shares[2]), (trees.arteries, shares[3]))
+    )
     vessels = np.zeros(grid.shape, dtype=np.uint8)
     walls, lumens = (np.zeros(grid.shape, dtype=bool) for _ in range(2))
     for part in slabs(grid.shape[0]):
@@ -218,12 +220,12 @@ def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], NDArray
         canvas.voxels(lumen, -985.0, 0.0, box)
         np.greater(wall, 0.5, out=walls[part])
         np.greater(lumen, 0.5, out=lumens[part])
-        vessels[part][vein >= FILLED] = VEIN
+        vessels[part][veins[part]] = VEIN
     for box, atrium in canvas.inside(body.anatomy.shapes["left_atrium"]):
         vessels[box][atrium] = 0
     for part in slabs(grid.shape[0]):
         _, _, vein, artery = (share[part] for share in shares)
-        vessels[part][(artery >= FILLED) & (artery >= vein)] = ARTERY
+        vessels[part][arteries[part] & (artery >= vein)] = ARTERY
         vessels[part][lumens[part]] = 0
     return vessels, lumens, walls
 

@@ -10,9 +10,9 @@ from scipy.ndimage import grey_dilation
 from scipy.spatial import cKDTree
 
 from pulmomap.phantom.body import Body
-from pulmomap.phantom.canvas import Canvas
+from pulmomap.phantom.canvas import CLEAR, Canvas
 from pulmomap.phantom.fields import Field, Grid
-from pulmomap.phantom.lobes import Lobe
+from pulmomap.phantom.lobes import Lobe, lobe_of
 from pulmomap.phantom.nodules import PhantomNodule
 from pulmomap.phantom.space import Branching
 
@@ -67,7 +67,7 @@ class Painted:
 def labels(body: Body, painted: Painted) -> NDArray[np.uint8]:
     """Every voxel's label, values of ``LABELS`` and nodules; vessels cover organs, organs cover lobes."""
     canvas = painted.canvas
-    result = _of_the_lungs(body.anatomy.lobes, painted)
+    result = _lobes(body, painted)
     result[result > 0] += LABELS["lobe_right_upper"] - Lobe.RIGHT_UPPER
     for name in ORGANS:
         _mark(result, canvas, body.anatomy.shapes[name], LABELS[name])
@@ -84,14 +84,24 @@ def labels(body: Body, painted: Painted) -> NDArray[np.uint8]:
 
 
 def segments(body: Body, painted: Painted) -> NDArray[np.uint8]:
-    """The bronchopulmonary segment of every voxel of the lungs, whatever else it holds."""
-    return _of_the_lungs(body.anatomy.segments, painted)
+    """The bronchopulmonary segment of every voxel of the lungs, whatever else it holds; always one of its lobe."""
+    lobes, coarse, lens = _lobes(body, painted), body.anatomy.segments, painted.canvas.lens
+    result = np.zeros_like(lobes)
+    for lobe in Lobe:
+        own = np.where(body.anatomy.lobes == lobe, coarse, 0)
+        # A voxel just across the lobe's last cell takes a neighbouring cell's segment.
+        near = lens.nearest(np.where(own > 0, own, grey_dilation(own, size=5)))
+        np.copyto(result, near, where=lobes == lobe)
+    return result
 
 
-def _of_the_lungs(coarse: NDArray[np.uint8], painted: Painted) -> NDArray[np.uint8]:
-    """Coarse labels on the voxels of the lungs. A voxel beyond the last cell takes a neighbouring cell's label."""
-    filled = np.where(coarse > 0, coarse, grey_dilation(coarse, size=3))
-    return np.asarray(painted.canvas.lens.nearest(filled) * painted.lungs)
+def _lobes(body: Body, painted: Painted) -> NDArray[np.uint8]:
+    """The lobe of every voxel of the lungs."""
+    fissures, lens, result = body.anatomy.fissures, painted.canvas.lens, np.zeros_like(painted.lungs)
+    for box, _ in lens.blocks(body.anatomy.lungs, CLEAR):
+        fields = (lens.onto_voxels(one, box) for one in (fissures.oblique, fissures.horizontal, fissures.left))
+        result[box] = lobe_of(*fields) * painted.lungs[box]
+    return result
 
 
 def _mark(result: NDArray[np.uint8], canvas: Canvas, shape: Field, value: int) -> None:

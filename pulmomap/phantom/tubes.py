@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from pulmomap.phantom.growth import Tree
 Radii = NDArray[np.float64]
 # Radius classes, mm: within one, all sample points share one set of voxel offsets.
 CLASSES = (0.0, 0.8, 1.2, 1.8, 2.6, 3.6, 5.0, 7.0, 9.0, 12.0, 16.0, 22.0, 40.0)
+FILLED = 0.4  # of a voxel, from where on it is called vessel: thin vessels never fill half of one
 CHUNK = 60_000  # pairs of a point and a voxel at a time: what stays in the processor's cache
 
 
@@ -21,19 +23,44 @@ def occupancy(tree: Tree, radii: Radii, grid: Grid) -> NDArray[np.float32]:
 
     Edges are soft over one voxel; a vessel thinner than a voxel fills it by the area of its cross-section.
     """
+    filled = np.zeros(grid.shape, dtype=np.float32)
+    for centres, radius, largest in _points(tree, radii, grid):
+        _fill(filled, centres, radius, largest, grid)
+    return filled
+
+
+def vessel_mask(tree: Tree, radii: Radii, grid: Grid, share: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The voxels that are called vessel, shape ``grid.shape``.
+
+    A voxel is one where its vessel fills it to ``FILLED``, or where it holds the axis of a vessel whose cross-section
+    is that share of the voxel's face: a vessel that lies between two voxels fills neither, and would fall to pieces.
+
+    Args:
+        share: :func:`occupancy` of the tree.
+    """
+    mask = share >= FILLED
+    face = float(grid.spacing.mean()) ** 2
+    size = np.array(grid.shape[::-1])
+    for centres, radius, _ in _points(tree, radii, grid):
+        voxels = np.rint((centres - grid.origin) / grid.spacing).astype(int)
+        wide = np.pi * radius**2 >= FILLED * face
+        column, row, slice_ = voxels[wide & ((voxels >= 0) & (voxels < size)).all(axis=1)].T
+        mask[slice_, row, column] = True
+    return mask
+
+
+def _points(tree: Tree, radii: Radii, grid: Grid) -> Iterator[tuple[Radii, Radii, float]]:
+    """Points along the tree, LPS mm, and their radii, by classes of radius; the largest radius of each class."""
     points, parents = tree.arrays()
     links = np.flatnonzero(parents >= 0)
     start, end = points[parents[links]], points[links]
     # A thin branch leaves a thick parent with its own radius, not with a cone of the parent's.
     from_radius, to_radius = np.minimum(radii[parents[links]], 1.25 * radii[links]), radii[links]
-    filled = np.zeros(grid.shape, dtype=np.float32)
     mean = (from_radius + to_radius) / 2
     for low, high in pairwise(CLASSES):
         chosen = (mean >= low) & (mean < high)
         if chosen.any():
-            centres, radius = _along(start[chosen], end[chosen], from_radius[chosen], to_radius[chosen], low, grid)
-            _fill(filled, centres, radius, high, grid)
-    return filled
+            yield *_along(start[chosen], end[chosen], from_radius[chosen], to_radius[chosen], low, grid), high
 
 
 def _along(
