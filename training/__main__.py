@@ -110,6 +110,12 @@ def _add_race(race: argparse.ArgumentParser) -> None:
     race.add_argument("--held-out", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
     race.add_argument("--time-budget", type=seconds, required=True, help="of each recipe, e.g. 40m")
     race.add_argument("--out", type=Path, required=True, help="runs, figures and table; a killed one goes on there")
+    race.add_argument(
+        "--assembly",
+        choices=("averaged", "centre", "stride3"),
+        help="of 2.5D answers to a volume; stride3 measures three times as fast",
+    )
+    race.add_argument("--jobs", type=positive, default=1, help="cases measured at a time (default %(default)s)")
     race.add_argument("--threads", type=int, help="CPU threads")
 
 

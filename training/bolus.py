@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     facts = described(reference, cect)
     found = None
     if args.models is not None:
-        syn, found = _run_networks(ncct, args.models)
+        syn, found = run_networks(ncct, args.models)
         facts |= judged(reference, cect, plain, syn, found)
     args.out.mkdir(parents=True, exist_ok=True)
     for name, volume in (("cect", cect), ("ncct", plain), ("labels", cect.with_array(reference.labels))):
@@ -104,7 +104,8 @@ def judged(
     }
 
 
-def _run_networks(ncct: Ncct, models: Path) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+def run_networks(ncct: Ncct, models: Path) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+    """Syn-CECT (HU) and vessel labels of a scan by the bundles of a folder, on the scan's grid."""
     from pulmomap.inference.segmentation import open_vessel_model, segment
     from pulmomap.inference.synthesis import open_contrast_model, synthesise
 
@@ -118,19 +119,21 @@ def picture(cect: Volume, plain: Volume, reference: BolusReference, found: NDArr
     where = np.flatnonzero(np.isin(reference.labels, (ARTERY, VEIN)).any(axis=(1, 2)))
     rows = []
     for index in np.linspace(where[0], where[-1], 8).astype(int):
-        grey = [_grey(np.asarray(volume.array[index])) for volume in (cect, plain)]
+        grey = [grey_of(np.asarray(volume.array[index])) for volume in (cect, plain)]
         tiles = [np.stack([one] * 3, axis=-1) for one in grey]
         shown = [labels for labels in (reference.labels, found) if labels is not None]
-        tiles += [_painted(grey[1], labels[index]) for labels in shown]
+        tiles += [painted(grey[1], labels[index]) for labels in shown]
         rows.append(np.concatenate(tiles, axis=1)[::2, ::2])
     return Image.fromarray(np.concatenate(rows))
 
 
-def _grey(hu: NDArray[np.generic]) -> NDArray[np.uint8]:
+def grey_of(hu: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """HU to grey: -160 to 440."""
     return np.asarray(np.clip((hu.astype(np.float32) + 160) / 600 * 255, 0, 255), dtype=np.uint8)
 
 
-def _painted(grey: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def painted(grey: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A grey slice with its labels on it, RGB."""
     tile = np.stack([grey] * 3, axis=-1)
     # The atlas convention: arteries carry blue blood, veins red.
     for value, colour in ((ARTERY, (70, 110, 255)), (VEIN, (255, 60, 60)), (UNDECIDED, (90, 140, 90))):

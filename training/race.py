@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 
+from pulmomap.imaging.slabs import Mode
 from training.checkpoint import CHECKPOINT, load_checkpoint
-from training.evaluate import NOTHING, REGISTRATIONS, SOME_FAILED, alone_in, watch
+from training.evaluate import NOTHING, REGISTRATIONS, SOME_FAILED, alone_in, threads_of, watch
 from training.evaluation.cases import find_cases
 from training.evaluation.results import read_results
 from training.evaluation.running import Job, Measure
@@ -42,9 +43,10 @@ def run(args: argparse.Namespace) -> int:
                 return SOME_FAILED
         runs = {ROWS.get(recipe, recipe): args.out / RUNS / recipe for recipe in presets}
         trained = {name: read_run(folder) for name, folder in runs.items()}
-        stamp = {"weights": {name: one.digest for name, one in trained.items()}}
-        job = Job(args.out, stamp, partial(opened, runs, args.out / REGISTRATIONS))
-        failed = watch(sources, job, jobs=1)
+        stamp = {"weights": {name: one.digest for name, one in trained.items()}, "assembly": args.assembly}
+        threads = args.threads or threads_of(args.jobs)
+        job = Job(args.out, stamp, partial(opened, runs, args.out / REGISTRATIONS, args.assembly, threads))
+        failed = watch(sources, job, args.jobs)
     results = read_results(args.out, [source.name for source in sources if source.name not in failed])
     if not len(results):
         print(f"training: none of the {len(sources)} cases could be measured, see above", flush=True)
@@ -67,11 +69,13 @@ def train(preset: Preset, data: Path, folder: Path, budget: float) -> bool:
     return job.progress >= 1
 
 
-def opened(runs: Mapping[str, Path], registrations: Path) -> Measure:
-    """Open the runs' networks; returns what measures a case."""
+def opened(runs: Mapping[str, Path], registrations: Path, assembly: Mode | None, threads: int) -> Measure:
+    """Open the runs' networks, in this process; returns what measures a case."""
     from training.evaluation.subject import load
     from training.race_scores import measure
     from training.trained import open_run
 
-    arms = {name: open_run(read_run(folder)) for name, folder in runs.items()}
+    if threads:
+        torch.set_num_threads(threads)
+    arms = {name: open_run(read_run(folder), assembly) for name, folder in runs.items()}
     return lambda source: measure(load(source, registrations), arms)

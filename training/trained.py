@@ -18,6 +18,7 @@ from highdicom import Volume
 from torch import nn
 
 from pulmomap.case import ModelIdentity, Ncct, SynCect
+from pulmomap.imaging.slabs import Mode
 from pulmomap.imaging.windows import Blend, Size, Tiling, read_window
 from pulmomap.inference.bundle_spec import Preprocessing, SynthesisInference
 from pulmomap.inference.runtime import Runtime, TorchRuntime
@@ -76,8 +77,13 @@ def read_run(folder: Path) -> Trained:
     return Trained(preset, network, digest, int(state["step"]), float(state["spent"]))
 
 
-def open_run(trained: Trained) -> Synthesise:
-    """A run's network as a synthesiser of whole scans, in float32 on the device at hand."""
+def open_run(trained: Trained, assembly: Mode | None = None) -> Synthesise:
+    """A run's network as a synthesiser of whole scans, in float32 on the device at hand.
+
+    Args:
+        trained: what was trained.
+        assembly: how the answers of a 2.5D network become a volume; by default as its recipe says.
+    """
     preset = trained.preset
     preprocessing = Preprocessing.model_validate(preset.preprocessing)
     inference = SynthesisInference.model_validate(preset.inference)
@@ -89,7 +95,7 @@ def open_run(trained: Trained) -> Synthesise:
     answer: Callable[[Volume], Volume]
     if preset.crop.size[0] == STACK:
         stride = int(getattr(trained.network, "stride", STRIDE))
-        answer = partial(by_stacks, runtime=runtime, stride=stride, mode=inference.assembly)
+        answer = partial(by_stacks, runtime=runtime, stride=stride, mode=assembly or inference.assembly)
     else:
         answer = partial(by_windows, runtime=runtime, tile=preset.crop.size)
     return lambda ncct: enhanced(ncct, answer, preprocessing, inference.lung_margin_mm, settings, identity)

@@ -99,8 +99,12 @@ def draw(
     Raises:
         ValueError: if a switch is unknown.
     """
-    body = compose(seed, switches)
-    grid = make_grid(*view(body.patient), spacing)
+    return scanned(compose(seed, switches), spacing, kernel=kernel)
+
+
+def scanned(body: Body, spacing: float | Sequence[float] = 1.0, *, kernel: Kernel | None = None) -> Phantom:
+    """Scan a patient at rest, without and with contrast; arguments as of :func:`draw`."""
+    seed, grid = body.seed, make_grid(*view(body.patient), spacing)
     scan = setting(draw_scan(stream(seed, "scan"), kernel), grid)
     painted = paint(body, grid)
     images = _images(body, painted, scan)
