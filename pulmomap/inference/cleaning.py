@@ -1,11 +1,14 @@
-"""Anatomy's say in the vessel map: where pulmonary vessels can be, and that a branch is artery or vein, not both.
+"""Anatomy's say in the vessel map: where vessels can be, that a branch is artery or vein, that a nodule is neither.
 
-Both steps work on the network's probabilities, on its grid, before they return to the scan's.
+The first two work on the network's probabilities, on its grid, before they return to the scan's; the last one on the
+scan itself.
 """
 
 from __future__ import annotations
 
+import edt
 import numpy as np
+from highdicom import Volume
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -14,6 +17,8 @@ from pulmomap.metrics.skeleton import skeletonise
 
 Floats = NDArray[np.float32]
 ARTERY, VEIN = int(Vessel.ARTERY), int(Vessel.VEIN)
+SOFT = -400.0  # HU, from where on a voxel holds more tissue than air
+THINNER = 0.5  # of a nodule's radius: what is thinner and enters it is a vessel, not the nodule
 
 
 def keep_inside(probabilities: Floats, inside: NDArray[np.bool_]) -> None:
@@ -54,3 +59,38 @@ def one_class_a_branch(probabilities: Floats, spacing: tuple[float, float, float
     place = tuple(voxels[wrong].T)
     probabilities[(ARTERY, *place)], probabilities[(VEIN, *place)] = vein[wrong], artery[wrong]
     return int(wrong.sum())
+
+
+def nodule_body(
+    volume: Volume, centre: tuple[float, float, float], diameter: float
+) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]]:
+    """The solid body of a nodule: soft tissue in its sphere that is too thick to be a vessel which runs into it.
+
+    A nodule of ground glass has none; of a part-solid one it is the solid part.
+
+    Args:
+        volume: HU, any grid.
+        centre: LPS mm.
+        diameter: mm.
+
+    Returns:
+        The box of voxels that holds the sphere, cut at the volume's end, and the body in it.
+    """
+    radius, spacing = diameter / 2, np.asarray(volume.spacing)
+    middle = (volume.inverse_affine @ [*centre, 1.0])[:3]
+    # One radius more on each side, so that the box's faces do not make anything look thin.
+    low = np.clip(np.floor(middle - 2 * radius / spacing).astype(int), 0, volume.spatial_shape)
+    high = np.clip(np.ceil(middle + 2 * radius / spacing).astype(int) + 1, low, volume.spatial_shape)
+    first, second, third = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    box = first, second, third
+    soft = np.asarray(volume.array[box]) > SOFT
+    if not soft.any():
+        return box, soft
+    axes = [((np.arange(a, b) - m) * s) ** 2 for a, b, m, s in zip(low, high, middle, spacing, strict=True)]
+    sphere = axes[0][:, None, None] + axes[1][:, None] + axes[2] <= radius**2
+    thick = THINNER * radius
+    core = (edt.edt(soft, anisotropy=tuple(spacing)) >= thick) & sphere
+    if not core.any():
+        return box, core
+    reach = thick + float(spacing.max())
+    return box, (edt.edt(~core, anisotropy=tuple(spacing)) <= reach) & soft & sphere

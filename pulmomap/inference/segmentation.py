@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import softmax
 
-from pulmomap.case import SynCect, VesselMap
+from pulmomap.case import Ncct, SynCect, VesselMap
 from pulmomap.imaging.between_lungs import between_the_lungs
 from pulmomap.imaging.classes import resample_classes
 from pulmomap.imaging.windows import Blend, Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
-from pulmomap.inference.cleaning import keep_inside, one_class_a_branch
+from pulmomap.inference.cleaning import keep_inside, nodule_body, one_class_a_branch
 from pulmomap.inference.hardware import Device, Precision
 from pulmomap.inference.preparation import (
     Floats,
@@ -56,6 +56,9 @@ class SegmentationSettings(BaseModel):
         ge=0.5,
         le=1.01,
         description="a branch becomes one class when this share of its evidence says so; above 1 it never does",
+    )
+    without_nodules: bool = Field(
+        True, description="take the solid bodies of the known nodules out of the map; vessels that enter them stay"
     )
 
     @property
@@ -117,6 +120,8 @@ def segment(syn: SynCect, model: VesselModel, progress: Progress = no_progress) 
     _clean(scores, grid, ncct.lungs, model.settings)
     labels = resample_classes(scores, grid, ncct.volume)
     del scores
+    if model.settings.without_nodules:
+        _take_out_nodules(labels, ncct)
     inside = _without_crumbs(labels.array[box].copy(), model.settings.smallest_mm3 / ncct.volume.voxel_volume)
     labels.array[...] = 0  # the network's grid may reach a fraction of a voxel beyond the box
     labels.array[box] = inside
@@ -180,6 +185,14 @@ def _clean(scores: Floats, grid: Volume, lungs: Volume, settings: SegmentationSe
     if settings.branch_majority <= 1.0:
         first, second, third = grid.spacing
         one_class_a_branch(scores, (first, second, third), settings.branch_majority)
+
+
+def _take_out_nodules(labels: Volume, ncct: Ncct) -> None:
+    """In place; nodules of which only a point is known stay as they are."""
+    for nodule in ncct.nodules:
+        if nodule.diameter is not None:
+            box, body = nodule_body(ncct.volume, nodule.centre, nodule.diameter)
+            labels.array[box][body] = 0
 
 
 def _without_crumbs(labels: Labels, smallest: float) -> Labels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pulmomap.case import ModelIdentity, Ncct, SynCect
+from pulmomap.case import ModelIdentity, Ncct, Nodule, SynCect
 from pulmomap.imaging.windows import Tiling
 from pulmomap.inference.bundle import load_segmentation_bundle
 from pulmomap.inference.segmentation import SegmentationSettings, VesselModel, fitted_tile, open_vessel_model, segment
@@ -79,6 +80,26 @@ def test_each_vessel_gets_its_class_and_crumbs_go(inference: dict[str, Any], wri
     assert len(set(model.runtime.shapes)) == 1
     limits = inference.get("window", [32, 32, 32])
     assert all(side % 4 == 0 and side <= limit for side, limit in zip(model.runtime.shapes[0][2:], limits, strict=True))
+
+
+def test_a_known_nodule_is_no_vessel_and_what_it_touches_stays(write_bundle: WriteBundle) -> None:
+    hu = np.full((60, 58, 56), -800.0)
+    steps = np.indices(hu.shape)
+    nodule = ((steps - np.array([30, 30, 30])[:, None, None, None]) ** 2).sum(axis=0) <= 7**2
+    hu[nodule] = 300.0
+    hu[8:50, 29:32, 37:40] = 300.0  # a vessel that grazes it
+    scan = make_scan(hu, affine_of((1, 1, 1)), LUNG)
+    x, y, z = (scan.volume.affine @ [30, 30, 30, 1])[:3]
+    known = replace(scan, nodules=(Nodule("Nodule 1", (float(x), float(y), float(z)), 14.0, "settings", "1.2.3"),))
+    with_it, kept = (
+        segment(syn_of(known, hu), model_of(write_bundle, AS_FOUND.model_copy(update={"without_nodules": switch})))
+        for switch in (True, False)
+    )
+    assert (kept.labels.array[nodule] == 1).all()
+    vessel = np.zeros(hu.shape, bool)
+    vessel[8:50, 29:32, 37:40] = True
+    assert (with_it.labels.array[nodule & ~vessel] > 0).mean() < 0.1
+    assert (with_it.labels.array[vessel & ~nodule] == 1).all()
 
 
 def test_crumbs_are_kept_where_asked(write_bundle: WriteBundle) -> None:
