@@ -28,6 +28,7 @@ from pulmomap.dicom.rules import SelectionRules
 from pulmomap.dicom.selection import select
 from pulmomap.imaging.lungs import lung_mask
 from pulmomap.imaging.resampling import canonical
+from pulmomap.metrics.perinodular import ball
 from pulmomap.report.figures import as_webp
 from training.bolus import grey_of, painted, run_networks
 
@@ -59,15 +60,6 @@ REGIONS = (
     Region("effusion", (-84.0, 218.0, -624.8), 8.0, False),
 )
 LEVELS = (-539.8, -519.8, -497.8, -624.8)  # LPS z of the slices shown, mm
-
-
-def ball(region: Region, volume: Volume) -> NDArray[np.bool_]:
-    """The voxels of a region."""
-    steps = (np.arange(size, dtype=float) for size in volume.spatial_shape)
-    index = np.stack(np.meshgrid(*steps, indexing="ij", sparse=False), axis=-1, dtype=np.float32)
-    middle = (volume.inverse_affine @ [*region.centre, 1.0])[:3]
-    away = (index - middle.astype(np.float32)) * np.asarray(volume.spacing, np.float32)
-    return np.asarray((away**2).sum(axis=-1) <= region.radius**2)
 
 
 def picture(volume: Volume, syn: NDArray[np.generic], labels: NDArray[np.uint8]) -> Image.Image:
@@ -103,11 +95,11 @@ def main() -> int:
     syn, labels = run_networks(Ncct(series, volume, lung_mask(volume).mask), args.models)
     table = Table("region", "NCCT, HU", "Syn-CECT, HU", "change, HU", "asked", "met", "called vessel")
     for region in REGIONS:
-        inside = ball(region, volume)
-        before, after = (float(np.asarray(one)[inside].mean()) for one in (volume.array, syn))
+        place = ball(volume, np.array(region.centre), region.radius)
+        before, after = (float(one[place.box][place.inside].mean()) for one in (np.asarray(volume.array), syn))
         met = BLOOD[0] <= after <= BLOOD[1] if region.blood else abs(after - before) < DARK
         asked = f"{BLOOD[0]:.0f} to {BLOOD[1]:.0f}" if region.blood else f"change < {DARK:.0f}"
-        vessel = f"{(labels[inside] > 0).mean():.0%}"
+        vessel = f"{(labels[place.box][place.inside] > 0).mean():.0%}"
         row = f"{before:.0f}", f"{after:.0f}", f"{after - before:+.0f}", asked, "yes" if met else "no", vessel
         table.add_row(region.name, *row)
     Console().print(table)

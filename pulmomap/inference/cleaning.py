@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pulmomap.case import Vessel
+from pulmomap.metrics.perinodular import ball, ball_box
+from pulmomap.metrics.region import Region
 from pulmomap.metrics.skeleton import skeletonise
 
 Floats = NDArray[np.float32]
@@ -61,9 +63,7 @@ def one_class_a_branch(probabilities: Floats, spacing: tuple[float, float, float
     return int(wrong.sum())
 
 
-def nodule_body(
-    volume: Volume, centre: tuple[float, float, float], diameter: float
-) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]]:
+def nodule_body(volume: Volume, centre: tuple[float, float, float], diameter: float) -> Region:
     """The solid body of a nodule: soft tissue in its sphere that is too thick to be a vessel which runs into it.
 
     A nodule of ground glass has none; of a part-solid one it is the solid part.
@@ -72,25 +72,21 @@ def nodule_body(
         volume: HU, any grid.
         centre: LPS mm.
         diameter: mm.
-
-    Returns:
-        The box of voxels that holds the sphere, cut at the volume's end, and the body in it.
     """
-    radius, spacing = diameter / 2, np.asarray(volume.spacing)
-    middle = (volume.inverse_affine @ [*centre, 1.0])[:3]
+    middle, spacing = np.asarray(centre, dtype=np.float64), tuple(volume.spacing)
+    sphere = ball(volume, middle, diameter / 2)
     # One radius more on each side, so that the box's faces do not make anything look thin.
-    low = np.clip(np.floor(middle - 2 * radius / spacing).astype(int), 0, volume.spatial_shape)
-    high = np.clip(np.ceil(middle + 2 * radius / spacing).astype(int) + 1, low, volume.spatial_shape)
-    first, second, third = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    box = first, second, third
-    soft = np.asarray(volume.array[box]) > SOFT
-    if not soft.any():
-        return box, soft
-    axes = [((np.arange(a, b) - m) * s) ** 2 for a, b, m, s in zip(low, high, middle, spacing, strict=True)]
-    sphere = axes[0][:, None, None] + axes[1][:, None] + axes[2] <= radius**2
-    thick = THINNER * radius
-    core = (edt.edt(soft, anisotropy=tuple(spacing)) >= thick) & sphere
+    around = ball_box(volume, middle, diameter)
+    first, second, third = (
+        slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(sphere.box, around, strict=True)
+    )
+    cut = first, second, third
+    soft = np.asarray(volume.array[around]) > SOFT
+    if not soft[cut].any():
+        return Region(sphere.box, soft[cut])
+    thick = THINNER * diameter / 2
+    core = (edt.edt(soft, anisotropy=spacing) >= thick)[cut] & sphere.inside
     if not core.any():
-        return box, core
-    reach = thick + float(spacing.max())
-    return box, (edt.edt(~core, anisotropy=tuple(spacing)) <= reach) & soft & sphere
+        return Region(sphere.box, core)
+    near = edt.edt(~core, anisotropy=spacing) <= thick + max(spacing)
+    return Region(sphere.box, near & soft[cut] & sphere.inside)

@@ -191,8 +191,8 @@ def _take_out_nodules(labels: Volume, ncct: Ncct) -> None:
     """In place; nodules of which only a point is known stay as they are."""
     for nodule in ncct.nodules:
         if nodule.diameter is not None:
-            box, body = nodule_body(ncct.volume, nodule.centre, nodule.diameter)
-            labels.array[box][body] = 0
+            body = nodule_body(ncct.volume, nodule.centre, nodule.diameter)
+            labels.array[body.box][body.inside] = 0
 
 
 def _without_crumbs(labels: Labels, smallest: float) -> Labels:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulmomap.phantom.fields import Coarse, Field, Point
-from pulmomap.phantom.lobes import Fissures, divide_segments, find_fissures, lobe_of
+from pulmomap.phantom.lobes import Fissures, divide_segments, find_fissures
 from pulmomap.phantom.population import Patient
 
 PLEURA = 1.0  # mm, with the fat below it
@@ -89,7 +89,7 @@ def build(patient: Patient, coarse: Coarse) -> Anatomy:
     lungs = np.maximum.reduce([cavity, -solid, above])
     shapes["abdomen"] = np.maximum(cavity - 1.0, below)
     fissures = find_fissures(patient, coarse)
-    lobes = lobe_of(fissures.oblique, fissures.horizontal, fissures.left) * (lungs < 0).astype(np.uint8)
+    lobes = fissures.lobes() * (lungs < 0).astype(np.uint8)
     segments, border = divide_segments(coarse, lobes)
     return Anatomy(marks, shapes, cavity, lungs, fissures, lobes, segments, border, warp)
 

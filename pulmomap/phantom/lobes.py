@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +80,8 @@ HORIZONTAL = -3.5
 LOBE_OF = {segment: lobe for lobe, segments in SEGMENTS.items() for segment in segments}
 
 
-@dataclass(frozen=True)
-class Fissures:
-    """Where each point lies to the fissures, mm on the coarse grid; smooth, so that borders are exact between cells.
+class Fissures(NamedTuple):
+    """Where points lie to the fissures, mm; smooth, so that borders are exact between the coarse grid's cells.
 
     Attributes:
         oblique: height above the oblique fissure of its side.
@@ -100,6 +99,13 @@ class Fissures:
         to_horizontal = np.where((self.left < 0) & (self.oblique >= 0), np.abs(self.horizontal), 99.0)
         return np.asarray(np.minimum(np.abs(self.oblique) * 0.65, to_horizontal), dtype=np.float32)
 
+    def lobes(self) -> NDArray[np.uint8]:
+        """:class:`Lobe` of each point."""
+        right_upper = np.where(self.horizontal >= 0, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE)
+        right = np.where(self.oblique < 0, Lobe.RIGHT_LOWER, right_upper)
+        left = np.where(self.oblique < 0, Lobe.LEFT_LOWER, Lobe.LEFT_UPPER)
+        return np.where(self.left < 0, right, left).astype(np.uint8)
+
 
 def find_fissures(patient: Patient, coarse: Coarse) -> Fissures:
     """The fissures of a patient. Draws from ``coarse.rng``."""
@@ -109,13 +115,6 @@ def find_fissures(patient: Patient, coarse: Coarse) -> Fissures:
     horizontal = HORIZONTAL * size + coarse.irregular(2.0, 18.0) + 0.1 * (coarse.y + 30)
     fields = (coarse.z - oblique, coarse.z - horizontal, coarse.x)
     return Fissures(*(np.asarray(one, dtype=np.float32) for one in fields))
-
-
-def lobe_of(oblique: Field, horizontal: Field, left: Field) -> NDArray[np.uint8]:
-    """:class:`Lobe` by the values of :class:`Fissures` at the same points."""
-    right_upper = np.where(horizontal >= 0, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE)
-    right = np.where(oblique < 0, Lobe.RIGHT_LOWER, right_upper)
-    return np.where(left < 0, right, np.where(oblique < 0, Lobe.LEFT_LOWER, Lobe.LEFT_UPPER)).astype(np.uint8)
 
 
 def divide_segments(coarse: Coarse, lobes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Field]:

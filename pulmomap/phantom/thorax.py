@@ -21,7 +21,7 @@ from pulmomap.phantom.physics import NoiseField, Streaks, add_streaks, beat, blu
 from pulmomap.phantom.population import BloodPool, Kernel, Patient, Scan, draw_scan
 from pulmomap.phantom.tissues import device_leads, paint_chest
 from pulmomap.phantom.trees import Vasculature
-from pulmomap.phantom.truth import ARTERY, LABELS, NODULE_LABEL, VEIN, Painted, labels, segments
+from pulmomap.phantom.truth import ARTERY, LABELS, NODULE_LABEL, VEIN, Painted, labels, lobes_of, segments
 from pulmomap.phantom.tubes import occupancy, vessel_mask
 
 AXES = ChannelDescriptor("LPS axis", is_custom=True, value_type=str)
@@ -107,11 +107,11 @@ def scanned(body: Body, spacing: float | Sequence[float] = 1.0, *, kernel: Kerne
     seed, grid = body.seed, make_grid(*view(body.patient), spacing)
     scan = setting(draw_scan(stream(seed, "scan"), kernel), grid)
     painted = paint(body, grid)
-    images = _images(body, painted, scan)
+    images, lobes = _images(body, painted, scan), lobes_of(body, painted)
     arrays = images | {
         "vessels": painted.vessels,
-        "labels": labels(body, painted),
-        "segments": segments(body, painted),
+        "labels": labels(body, painted, lobes),
+        "segments": segments(body, painted, lobes),
         "lungs": painted.lungs,
     }
     volumes = {name: as_volume(array, grid, seed) for name, array in arrays.items()}

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from pulmomap.phantom.body import Body
 from pulmomap.phantom.canvas import CLEAR, Canvas
 from pulmomap.phantom.fields import Field, Grid
-from pulmomap.phantom.lobes import Lobe, lobe_of
+from pulmomap.phantom.lobes import Fissures, Lobe
 from pulmomap.phantom.nodules import PhantomNodule
 from pulmomap.phantom.space import Branching
 
@@ -64,10 +64,10 @@ class Painted:
     opacities: dict[str, Field]
 
 
-def labels(body: Body, painted: Painted) -> NDArray[np.uint8]:
+def labels(body: Body, painted: Painted, lobes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Every voxel's label, values of ``LABELS`` and nodules; vessels cover organs, organs cover lobes."""
     canvas = painted.canvas
-    result = _lobes(body, painted)
+    result = lobes.copy()
     result[result > 0] += LABELS["lobe_right_upper"] - Lobe.RIGHT_UPPER
     for name in ORGANS:
         _mark(result, canvas, body.anatomy.shapes[name], LABELS[name])
@@ -83,9 +83,9 @@ def labels(body: Body, painted: Painted) -> NDArray[np.uint8]:
     return result
 
 
-def segments(body: Body, painted: Painted) -> NDArray[np.uint8]:
+def segments(body: Body, painted: Painted, lobes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The bronchopulmonary segment of every voxel of the lungs, whatever else it holds; always one of its lobe."""
-    lobes, coarse, lens = _lobes(body, painted), body.anatomy.segments, painted.canvas.lens
+    coarse, lens = body.anatomy.segments, painted.canvas.lens
     result = np.zeros_like(lobes)
     for lobe in Lobe:
         own = np.where(body.anatomy.lobes == lobe, coarse, 0)
@@ -95,12 +95,12 @@ def segments(body: Body, painted: Painted) -> NDArray[np.uint8]:
     return result
 
 
-def _lobes(body: Body, painted: Painted) -> NDArray[np.uint8]:
-    """The lobe of every voxel of the lungs."""
-    fissures, lens, result = body.anatomy.fissures, painted.canvas.lens, np.zeros_like(painted.lungs)
+def lobes_of(body: Body, painted: Painted) -> NDArray[np.uint8]:
+    """The :class:`Lobe` of every voxel of the lungs, 0 elsewhere."""
+    lens, result = painted.canvas.lens, np.zeros_like(painted.lungs)
     for box, _ in lens.blocks(body.anatomy.lungs, CLEAR):
-        fields = (lens.onto_voxels(one, box) for one in (fissures.oblique, fissures.horizontal, fissures.left))
-        result[box] = lobe_of(*fields) * painted.lungs[box]
+        fissures = Fissures(*(lens.onto_voxels(one, box) for one in body.anatomy.fissures))
+        result[box] = fissures.lobes() * painted.lungs[box]
     return result
 
 

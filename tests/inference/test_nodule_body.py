@@ -40,9 +40,9 @@ def away(volume: Volume, point: np.ndarray, along: np.ndarray | None = None) -> 
 
 def whole(volume: Volume, centre: Point, diameter: float) -> np.ndarray:
     """The body on the whole grid."""
-    box, body = nodule_body(volume, centre, diameter)
+    body = nodule_body(volume, centre, diameter)
     result = np.zeros(volume.spatial_shape, bool)
-    result[box] = body
+    result[body.box] = body.inside
     return result
 
 

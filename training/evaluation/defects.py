@@ -16,6 +16,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from pulmomap.case import Nodule
 from pulmomap.metrics.calibre import wide_vessels
 from pulmomap.metrics.outcome import Outcome, Status
+from pulmomap.metrics.perinodular import ball
 from pulmomap.metrics.vessel import Trees
 
 Mask = NDArray[np.bool_]
@@ -49,7 +50,8 @@ def defect_regions(
     }
     for nodule in nodules:
         if nodule.diameter is not None:
-            found["nodule"] |= _sphere(reference, nodule.centre, nodule.diameter / 2)
+            sphere = ball(reference, np.asarray(nodule.centre, dtype=np.float64), nodule.diameter / 2)
+            found["nodule"][sphere.box] |= sphere.inside
     found["nodule"] &= apart
     if airway_wall is not None:
         found["airway_wall"][tuple(np.asarray(airway_wall).T)] = True
@@ -76,10 +78,3 @@ def defect_scores(found: Volume, where: Mapping[str, Mask]) -> dict[str, Outcome
 def _share(vessel: Mask, where: Mask) -> Outcome:
     count = int(np.count_nonzero(where))
     return Outcome(np.count_nonzero(vessel & where) / count) if count else Outcome.missing(Status.REF_EMPTY)
-
-
-def _sphere(grid: Volume, centre: tuple[float, float, float], radius: float) -> Mask:
-    middle = (grid.inverse_affine @ [*centre, 1.0])[:3]
-    axes = np.ogrid[tuple(slice(0, size) for size in grid.spatial_shape)]
-    squares = sum(((axis - at) * step) ** 2 for axis, at, step in zip(axes, middle, grid.spacing, strict=True))
-    return np.asarray(squares <= radius**2)
