@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from highdicom import Volume
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from skimage.morphology import convex_hull_image
 
-from pulmomap.imaging.between_lungs import between_the_lungs, closeness
+from pulmomap.imaging.between_lungs import between_the_lungs, closeness, convex_hull
 
 
 def volume(mask: np.ndarray) -> Volume:
@@ -28,6 +32,13 @@ def test_hull_of_a_few_voxels_is_no_error(voxels: list[tuple[int, int]]) -> None
     mask = np.zeros((1, 12, 12), bool)
     mask[(0, *np.array(voxels).T)] = True
     assert between_the_lungs(volume(mask), volume(mask))[mask].all()
+
+
+@settings(deadline=None)
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=25), elements=st.booleans()))
+def test_hull_is_that_of_skimage(mask: np.ndarray) -> None:
+    assume(mask.any() and np.ptp(np.argwhere(mask), axis=0).min() > 0)  # skimage has no hull of points on a line
+    assert np.array_equal(convex_hull(mask), convex_hull_image(mask))
 
 
 def test_closeness_falls_with_distance_in_mm() -> None:
