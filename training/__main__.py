@@ -152,6 +152,9 @@ def positive(text: str) -> int:
 def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
     interpolate.add_argument("--data", type=Path, required=True, help="store made by `prepare phantoms --held-out`")
     interpolate.add_argument("--models", type=Path, default=Path("models"), help="holds slice_interpolation")
+    interpolate.add_argument(
+        "--vessels", type=Path, metavar="MODELS", help="also find arteries and veins by the networks there"
+    )
     interpolate.add_argument("--thick", type=float, nargs="+", required=True, metavar="MM", help="slices this thick")
     interpolate.add_argument("--out", type=Path, help="write the figures as JSON too")
 

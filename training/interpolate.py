@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pulmomap.case import Ncct
+from pulmomap.inference.segmentation import open_vessel_model, segment
+from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.inference.thin_slices import open_slice_model
 from training.figures import table
 from training.recipe import RecipeError
 from training.store import HELD_OUT, case_folders, ranges, read_case
-from training.thick_evaluation import mean_figures, measure_thick
+from training.thick_evaluation import Find, mean_figures, measure_thick
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     for case in cases:
         if int(case.meta.get("seed", 0)) < HELD_OUT:
             raise RecipeError(f"{case.folder} may have been trained on; evaluate on seeds from {HELD_OUT} on")
-    patients = measure_thick(cases, args.thick, open_slice_model(args.models / "slice_interpolation"))
+    model = open_slice_model(args.models / "slice_interpolation")
+    patients = measure_thick(cases, args.thick, model, open_finder(args.vessels) if args.vessels else None)
     rows = {row: mean_figures(figures) for row, figures in patients.items()}
     held_out = f"{len(cases)} phantoms, seeds {ranges(int(case.meta['seed']) for case in cases)}"
     print(f"Mean of {held_out}\n\n{table(rows)}")
@@ -30,3 +38,14 @@ def run(args: argparse.Namespace) -> int:
         facts = {"held_out": held_out, "super_resolution": rows, "patients": patients}
         args.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def open_finder(models: Path) -> Find:
+    """Both networks of a folder of models, one after the other as the application runs them."""
+    contrast = open_contrast_model(models / "contrast_synthesis")
+    vessels = open_vessel_model(models / "vessel_segmentation")
+
+    def find(ncct: Ncct) -> NDArray[np.uint8]:
+        return np.asarray(segment(synthesise(ncct, contrast), vessels).labels.array)
+
+    return find

@@ -8,42 +8,79 @@ import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
 
+from pulmomap.case import Ncct, Vessel
 from pulmomap.imaging.resampling import resample_image
 from pulmomap.imaging.thick_slices import thick_slices
 from pulmomap.inference.thin_slices import SliceModel, thin_slices
 from pulmomap.metrics.image import psnr
+from pulmomap.metrics.overlap import confusion
 from pulmomap.metrics.similarity import ms_ssim
 from training.store import Case
-from training.synthesise import case_volume
+from training.synthesise import as_ncct, case_volume
 
 Mask = NDArray[np.bool_]
 Figures = dict[str, float]
 Refine = Callable[[Volume, SliceModel], Volume]
+Find = Callable[[Ncct], NDArray[np.uint8]]
+"""A scan to its map of arteries and veins."""
+
+THIN = "thin slices"
+"""The row of what nothing was taken from."""
 
 
 def measure_thick(
-    cases: list[Case], thicknesses: list[float], model: SliceModel, refine: Refine = thin_slices
+    cases: list[Case],
+    thicknesses: list[float],
+    model: SliceModel,
+    find: Find | None = None,
+    refine: Refine = thin_slices,
 ) -> dict[str, list[Figures]]:
     """Figures by row, one entry a case: for each thickness (mm, also the slice distance) both methods.
+
+    Everything is measured between the first and the last thick slice, on the grid of the thin ones. With ``find``
+    there is a row of the thin slices themselves, for which nothing had to be put in between.
 
     Args:
         cases: with thin slices.
         thicknesses: mm.
         model: from :func:`pulmomap.inference.thin_slices.open_slice_model`.
+        find: the networks that map the vessels; None leaves the Dice out.
         refine: makes thin slices with it.
     """
     rows: dict[str, list[Figures]] = {}
     for case in cases:
         truth = case_volume(case, "ncct")
         vessels, lungs = (np.asarray(case.array(name)) > 0 for name in ("vessels", "lungs"))
+        if find is not None:
+            rows.setdefault(THIN, []).append(vessel_figures(truth, case, find, slice(None)))
         for thickness in thicknesses:
             thick = thickened(truth, thickness)
+            between = covered(thick, truth)
+            seen = slice(between[0], between[-1] + 1)
             for name, fine in (("linear", thick), ("I2SR", refine(thick, model))):
                 image = resample_image(fine, truth)
-                seen = np.isin(np.arange(len(truth.array)), covered(thick, truth))
                 figures = image_figures(image.array[seen], truth.array[seen], vessels[seen], lungs[seen])
+                if find is not None:
+                    figures |= vessel_figures(image, case, find, seen)
                 rows.setdefault(f"{name}, {thickness:g} mm", []).append(figures)
     return rows
+
+
+def vessel_figures(image: Volume, case: Case, find: Find, seen: slice) -> Figures:
+    """What the networks find in an image of a case.
+
+    Args:
+        image: HU, on the grid of the case.
+        case: with its labels.
+        find: the networks.
+        seen: slices that count.
+
+    Returns:
+        ``dice_pa`` and ``dice_pv``; NaN where there is neither truth nor answer.
+    """
+    ncct = as_ncct(image, case_volume(case, "lungs"), case.name)
+    table = confusion(find(ncct)[seen], np.asarray(case.array("vessels"))[seen])
+    return {"dice_pa": table.dice(Vessel.ARTERY).value, "dice_pv": table.dice(Vessel.VEIN).value}
 
 
 def thickened(volume: Volume, thickness: float) -> Volume:

@@ -11,6 +11,7 @@ import torch
 from highdicom import Volume
 from pydantic import ValidationError
 
+from pulmomap.case import Ncct
 from pulmomap.imaging.thick_slices import slab_weights
 from pulmomap.inference.thin_slices import open_slice_model, thin_slices
 from tests.training.conftest import names
@@ -86,6 +87,24 @@ def test_the_recipe_trains_is_exported_and_measured(tmp_path: Path, store: Path,
     assert set(rows) == {"linear, 2 mm", "I2SR, 2 mm", "linear, 3 mm", "I2SR, 3 mm"}
     assert rows["I2SR, 2 mm"][0]["psnr"] == pytest.approx(rows["linear, 2 mm"][0]["psnr"], abs=1)
     assert rows["linear, 3 mm"][0]["psnr"] < rows["linear, 2 mm"][0]["psnr"]
+
+
+def test_what_thick_slices_cost_the_vessel_map(make_case: MakeCase) -> None:
+    """A vessel of two slices, seen by a threshold: found in thin slices, lost in slices of four."""
+    case = make_case("a", 1)
+    vessels = np.zeros(case.shape, np.uint8)
+    vessels[10:12, 4:8, 4:8], vessels[4:20, 20:24, 20:24] = 1, 2
+    case = add_array(case, "vessels", vessels)
+    case = add_array(case, "ncct", np.where(vessels > 0, 40, -900).astype(np.int16))
+
+    def bright_is_vessel(ncct: Ncct) -> np.ndarray:
+        return np.where(np.asarray(ncct.volume.array) > -100, np.where(np.arange(40) < 12, 1, 2), 0).astype(np.uint8)
+
+    rows = measure_thick([case], [4.0], None, bright_is_vessel, refine=lambda thick, _: thick)
+    assert (rows["thin slices"][0]["dice_pa"], rows["thin slices"][0]["dice_pv"]) == (1.0, 1.0)
+    assert rows["linear, 4 mm"][0]["dice_pa"] == 0.0
+    assert 0.8 < rows["linear, 4 mm"][0]["dice_pv"] < 1.0
+    assert rows["I2SR, 4 mm"] == rows["linear, 4 mm"], "it was not refined"
 
 
 def test_training_beats_the_linear_interpolation(tmp_path: Path, make_case: MakeCase) -> None:
