@@ -1,11 +1,13 @@
-"""Anatomy's say in the vessel map: where vessels can be, that a branch is artery or vein, that a nodule is neither.
+"""Anatomy's say in the vessel map: where vessels can be, that they hang on the trunks, that a branch is artery or vein,
+that a nodule is neither.
 
-The first two work on the network's probabilities, on its grid, before they return to the scan's; the last one on the
+All but the last work on the network's probabilities, on its grid, before they return to the scan's; the last one on the
 scan itself.
 """
 
 from __future__ import annotations
 
+import cc3d
 import edt
 import numpy as np
 from highdicom import Volume
@@ -20,6 +22,7 @@ from pulmomap.metrics.skeleton import skeletonise
 Floats = NDArray[np.float32]
 ARTERY, VEIN = int(Vessel.ARTERY), int(Vessel.VEIN)
 SOFT = -400.0  # HU, from where on a voxel holds more tissue than air
+TRUNK_MM = 4.0  # radius from where on a vessel is a trunk: lobar arteries and the ends of the pulmonary veins
 THINNER = 0.5  # of a nodule's radius: what is thinner and enters it is a vessel, not the nodule
 
 
@@ -27,6 +30,30 @@ def keep_inside(probabilities: Floats, inside: NDArray[np.bool_]) -> None:
     """Turn everything outside into background, in place. ``probabilities`` is (class, slice, row, column)."""
     probabilities[:, ~inside] = 0.0
     probabilities[0, ~inside] = 1.0
+
+
+def keep_linked(probabilities: Floats, spacing: tuple[float, float, float], gap: float) -> int:
+    """Turn what does not hang on a main trunk into background, in place.
+
+    A piece hangs on a trunk where vessel leads there, artery or vein, over gaps of at most ``gap``: a map has holes
+    where a vessel is thin. Where there is no trunk at all, nothing is dropped.
+
+    Args:
+        probabilities: (class, slice, row, column).
+        spacing: mm.
+        gap: mm between the surfaces of two pieces.
+
+    Returns:
+        How many voxels were dropped.
+    """
+    vessel = np.maximum(probabilities[ARTERY], probabilities[VEIN]) > probabilities[0]
+    trunk = edt.edt(vessel, anisotropy=spacing) >= TRUNK_MM
+    if not trunk.any():
+        return 0
+    groups = cc3d.connected_components(edt.edt(~vessel, anisotropy=spacing) <= gap / 2, connectivity=26)
+    loose = vessel & ~np.isin(groups, np.unique(groups[trunk]))
+    keep_inside(probabilities, ~loose)
+    return int(np.count_nonzero(loose))
 
 
 def one_class_a_branch(probabilities: Floats, spacing: tuple[float, float, float], least: float) -> int:

@@ -24,7 +24,7 @@ from pulmomap.imaging.classes import resample_classes
 from pulmomap.imaging.windows import Blend, Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
-from pulmomap.inference.cleaning import keep_inside, nodule_body, one_class_a_branch
+from pulmomap.inference.cleaning import keep_inside, keep_linked, nodule_body, one_class_a_branch
 from pulmomap.inference.hardware import Device, Precision
 from pulmomap.inference.preparation import (
     Floats,
@@ -47,9 +47,14 @@ class SegmentationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    smallest_mm3: float = Field(20.0, ge=0, description="mm3; pieces of artery or vein below this size are dropped")
+    smallest_mm3: float = Field(2.0, ge=0, description="mm3; pieces of artery or vein below this size are dropped")
     only_between_lungs: bool = Field(
         True, description="drop what lies outside the convex hull of both lungs, slice by slice: chest wall, abdomen"
+    )
+    trunk_gap_mm: float = Field(
+        3.0,
+        ge=0,
+        description="mm; drop pieces from which no main trunk can be reached over gaps of at most this; 0 drops none",
     )
     branch_majority: float = Field(
         0.6,
@@ -182,8 +187,10 @@ def _clean(scores: Floats, grid: Volume, lungs: Volume, settings: SegmentationSe
     """Anatomical clean-up of the probabilities on the network's grid, in place."""
     if settings.only_between_lungs:
         keep_inside(scores, between_the_lungs(lungs, grid))
+    first, second, third = grid.spacing
+    if settings.trunk_gap_mm:
+        keep_linked(scores, (first, second, third), settings.trunk_gap_mm)
     if settings.branch_majority <= 1.0:
-        first, second, third = grid.spacing
         one_class_a_branch(scores, (first, second, third), settings.branch_majority)
 
 

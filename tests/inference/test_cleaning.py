@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pulmomap.inference.cleaning import ARTERY, VEIN, keep_inside, one_class_a_branch
+from pulmomap.inference.cleaning import ARTERY, VEIN, keep_inside, keep_linked, one_class_a_branch
 
 SPACING = (1.0, 1.0, 1.0)
 
@@ -29,6 +29,39 @@ def test_outside_becomes_background() -> None:
     assert np.array_equal(probabilities[:, inside], before)
     assert (probabilities[0, ~inside] == 1).all()
     assert np.allclose(probabilities.sum(axis=0), 1)
+
+
+def with_pieces(*ends: tuple[int, int]) -> np.ndarray:
+    """Probabilities of one trunk of 5 mm radius in columns 0 to 20, and of thin pieces in the given columns."""
+    probabilities = np.zeros((3, 21, 21, 80), dtype=np.float32)
+    probabilities[0] = 1.0
+    first, second = np.mgrid[-10:11, -10:11]
+    round_ = np.hypot(first, second) <= 5
+    probabilities[:, round_, :20] = np.array([0.1, 0.8, 0.1])[:, None, None]
+    for start, end in ends:
+        probabilities[:, 9:12, 9:12, start:end] = np.array([0.1, 0.2, 0.7])[:, None, None, None]
+    return probabilities
+
+
+def test_what_hangs_on_the_trunk_stays_over_short_gaps() -> None:
+    """Surfaces 4 and 4 voxels apart are linked in a row, one 20 apart is not."""
+    probabilities = with_pieces((24, 30), (34, 40), (60, 70))
+    before = probabilities.copy()
+    assert keep_linked(probabilities, SPACING, 6.0) == 9 * 10
+    assert np.array_equal(probabilities[..., :50], before[..., :50])
+    assert (probabilities[0, ..., 50:] == 1).all()
+
+
+def test_the_gap_is_in_millimetres() -> None:
+    probabilities = with_pieces((24, 30))
+    assert keep_linked(probabilities, (1.0, 1.0, 2.0), 6.0) == 9 * 6
+
+
+def test_without_a_trunk_nothing_is_dropped() -> None:
+    probabilities = y_shape()
+    before = probabilities.copy()
+    assert keep_linked(probabilities, SPACING, 6.0) == 0
+    assert np.array_equal(before, probabilities)
 
 
 def test_a_wrong_stretch_follows_its_branch() -> None:

@@ -53,7 +53,7 @@ def made_case(affine: Any, shape: tuple[int, int, int] = (60, 58, 56)) -> SynCec
 
 
 # What the network says, without anatomy's clean-up but for crumbs.
-AS_FOUND = SegmentationSettings(only_between_lungs=False, branch_majority=1.01)
+AS_FOUND = SegmentationSettings(only_between_lungs=False, trunk_gap_mm=0, branch_majority=1.01)
 
 
 def model_of(write_bundle: WriteBundle, settings: SegmentationSettings | None = None, **inference: Any) -> VesselModel:
@@ -108,6 +108,17 @@ def test_crumbs_are_kept_where_asked(write_bundle: WriteBundle) -> None:
     ).labels.array
     assert labels[30, 40, 40] == 1
     assert labels[20, 44, 20] == 2
+
+
+@pytest.mark.parametrize(("gap", "stays"), [(0.0, True), (6.0, False), (20.0, True)])
+def test_what_no_trunk_leads_to_is_dropped(gap: float, stays: bool, write_bundle: WriteBundle) -> None:
+    hu = np.full((60, 58, 56), -800.0)
+    hu[12:44, 12:24, 12:24] = hu[12:44, 36:40, 15:19] = 300.0  # a trunk, and a thin vessel 12 mm beside it
+    scan = make_scan(hu, affine_of((1, 1, 1)), LUNG)
+    settings = AS_FOUND.model_copy(update={"trunk_gap_mm": gap})
+    labels = segment(syn_of(scan, hu), model_of(write_bundle, settings)).labels.array
+    assert (labels[12:44, 12:24, 12:24] == 1).all()
+    assert (labels[12:44, 36:40, 15:19] == 1).all() == stays
 
 
 def test_nothing_is_said_outside_the_chest_by_default(write_bundle: WriteBundle) -> None:
