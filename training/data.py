@@ -100,7 +100,7 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
         ``x`` (NCCT, Syn-CECT) (2, slices, rows, columns), ``y`` labels 0, 1 PA, 2 PV (int64); where the loss needs
         them, ``level`` 0 to 3 of the vessels and ``skeleton``, labels of the thickened centre lines.
     """
-    size = _reach(preset.crop)
+    size = reach(preset.crop)
     start = patch_start(random_centre(case, "aims", preset.crop.aimed, size, rng), size, case.shape)
 
     def hu(name: str) -> Floats:
@@ -132,7 +132,7 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
     return crop
 
 
-def _reach(crop: Crop) -> Start:
+def reach(crop: Crop) -> Start:
     """Voxels of the store that a crop covers."""
     slices, rows, columns = (round(side * crop.zoom) for side in crop.size)
     return slices, rows, columns

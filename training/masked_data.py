@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from training.augment import draw_affine, warp
-from training.data import Batch, Floats, patch_start, read_patch, second_channel, to_network
+from training.data import Batch, Floats, patch_start, reach, read_patch, second_channel, to_network
 from training.recipe import Preset
 from training.store import Case
 
@@ -19,7 +20,7 @@ def masked_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment
     Returns:
         ``x`` (NCCT, Syn-CECT) (2, slices, rows, columns) in network units; ``visible`` (1, *blocks) bool.
     """
-    size = preset.crop.size
+    size = reach(preset.crop)
     start = patch_start(rng.integers(0, case.shape), size, case.shape)
 
     def hu(name: str) -> Floats:
@@ -30,7 +31,9 @@ def masked_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment
     images = torch.stack([to_network(plain), to_network(second)])
     if augment and rng.random() < preset.augmentation.affine:
         images = warp(images, draw_affine(size, rng, preset.augmentation))
-    return {"x": images, "visible": draw_visible(size, preset, rng)}
+    if size != preset.crop.size:  # the grid of the segmenter that is pretrained
+        images = F.interpolate(images[None], preset.crop.size, mode="trilinear")[0]
+    return {"x": images, "visible": draw_visible(preset.crop.size, preset, rng)}
 
 
 def draw_visible(size: tuple[int, int, int], preset: Preset, rng: np.random.Generator) -> torch.Tensor:

@@ -44,7 +44,7 @@ class Crop(_Settings):
     """Where and how large the training crops are."""
 
     size: tuple[int, int, int] = Field(description="voxels (slices, rows, columns)")
-    zoom: float = Field(1.0, ge=1, description="network's voxel spacing over the store's; segmentation only")
+    zoom: float = Field(1.0, ge=1, description="network's voxel spacing over the store's; not of synthesis or slices")
     aimed: float = Field(0.5, ge=0, le=1, description="share of crops centred on a vessel or the blood pool")
     central: bool = Field(False, description="always the middle of the slice, as published; synthesis only")
 

@@ -16,7 +16,7 @@ from training.masked_autoencoder import MaskedAutoencoder, hidden_error, in_bloc
 from training.masked_data import masked_crop
 from training.recipe import Masking, Optimiser, Preset, RecipeError, build, load_preset
 from training.start import encoder_weights
-from training.store import Case, write_case
+from training.store import Case, add_array, write_case
 from training.validate import painting_figures
 
 MakeCase = Callable[[str, int], Case]
@@ -69,6 +69,20 @@ def test_a_fixed_share_is_hidden_and_labels_are_not_needed(tmp_path: Path, make_
         masks.add(tuple(crop["visible"].flatten().tolist()))
     assert shares == {round(0.6 * 64)}
     assert len(masks) == 10
+
+
+def test_a_coarser_grid_shows_more_of_the_scan(make_case: MakeCase) -> None:
+    """On a ramp of 8 HU a slice, crops of 12 slices differ by 11 steps of the coarser grid."""
+    case = make_case("a", 1)
+    ramp = np.broadcast_to(np.arange(case.shape[0])[:, None, None] * 8, case.shape).astype(np.int16)
+    case = add_array(case, "ncct", ramp)
+    smoke = load_preset("mae", "smoke")
+    for zoom in (1.0, 1.5):
+        preset = smoke.model_copy(update={"crop": smoke.crop.model_copy(update={"size": (12, 12, 12), "zoom": zoom})})
+        crop = masked_crop(case, preset, np.random.default_rng(0), augment=False)
+        assert crop["x"].shape == (2, 12, 12, 12)
+        slices = crop["x"][0, 1:-1].mean((1, 2)) * 1000  # the outermost are cut off at the crop's border
+        assert torch.diff(slices).numpy() == pytest.approx(8 * zoom, rel=1e-3)
 
 
 def test_what_is_hidden_is_not_shown_to_the_painter() -> None:
