@@ -103,7 +103,7 @@ def main() -> None:
     patients = []
     for case in cases:
         ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
-        ncct = replace(ncct, nodules=tuple(plain_nodules(case.meta.get("nodules", []))))
+        ncct = replace(ncct, nodules=plain_nodules(case.meta.get("nodules", [])))
         identity = ModelIdentity("contrast_synthesis", "", case.meta["synthesised_by"], "", "")
         patients.append(measure(case, SynCect(ncct, case_volume(case, "syn"), identity), model, rows))
     table = Table(title=f"mean of {len(cases)} cases: {', '.join(case.name for case in cases)}")

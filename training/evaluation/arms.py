@@ -74,11 +74,12 @@ def measure(
     case = stored_case(source)
     if "vessels" not in case:
         raise CaseError(f"{case.folder} has no vessels; arms are compared with drawn labels")
-    ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
+    scan = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
+    ncct = replace(scan, nodules=plain_nodules(case.meta.get("nodules", [])))
     reference = case_volume(case, "vessels")
     true = centre_lines(reference)
     walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
-    where = defect_regions(reference, true, ncct.lungs, plain_nodules(case.meta.get("nodules", [])), walls)
+    where = defect_regions(reference, true, ncct.lungs, ncct.nodules, walls)
     syn = enhance(ncct)
     twice = replace(syn, volume=syn.volume.with_array(np.asarray(case.array("ncct"))))
     runs = [(row_name(name, NCCT), find, twice) for name, find in [*both.items(), *plain.items()]]
