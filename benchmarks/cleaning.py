@@ -89,14 +89,19 @@ def measure(
     return found
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     """The command line."""
     line = argparse.ArgumentParser(prog="python -m benchmarks.cleaning", description=__doc__)
     line.add_argument("store", type=Path, metavar="STORE", help="made by `prepare phantoms`, with `prepare synthesise`")
     line.add_argument("--models", type=Path, default=Path("models"), help="holds the segmenter (default %(default)s)")
     line.add_argument("--crumbs", type=float, nargs="*", default=[], metavar="MM3", help="other values of smallest_mm3")
     line.add_argument("--gaps", type=float, nargs="*", default=[], metavar="MM", help="other values of trunk_gap_mm")
-    arguments = line.parse_args()
+    return line
+
+
+def main() -> None:
+    """Measure, print and write."""
+    arguments = parser().parse_args()
     rows = variants({"smallest_mm3": arguments.crumbs, "trunk_gap_mm": arguments.gaps})
     model = open_vessel_model(arguments.models / "vessel_segmentation")
     cases = Cases(arguments.store, ("syn", "vessels")).validation

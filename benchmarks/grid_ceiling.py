@@ -52,7 +52,7 @@ def there_and_back(labels: Volume, spacing: float, share: float) -> NDArray[np.u
     return np.asarray(resample_classes(scores, grid, labels).array)
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     """The command line."""
     line = argparse.ArgumentParser(prog="python -m benchmarks.grid_ceiling", description=__doc__)
     line.add_argument("store", type=Path, metavar="STORE", help="with labels, at 1 mm")
@@ -60,7 +60,12 @@ def main() -> None:
         "--spacing", type=float, nargs="+", default=[1.25, 1.5], metavar="MM", help="of the coarser grids"
     )
     line.add_argument("--cases", type=int, default=3, help="how many (default %(default)s)")
-    arguments = line.parse_args()
+    return line
+
+
+def main() -> None:
+    """Measure, print and write."""
+    arguments = parser().parse_args()
     found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     for folder in case_folders(arguments.store)[: arguments.cases]:
         truth = case_volume(read_case(folder), "vessels")
