@@ -142,10 +142,13 @@ def skeletonise(mask: npt.NDArray[Any], spacing: Sequence[float], prune: bool = 
     box = bounding_box(mask)
     body = np.pad(mask[box].astype(bool), 1)
     first, second, third = (float(one) for one in spacing)
-    depth = edt.edt(body, anisotropy=(first, second, third), parallel=1)
+    # In units of the smallest spacing: equal depths must be equal to the last bit, whatever the scale, for they decide.
+    unit = min(first, second, third)
+    ratios = round(first / unit, 6), round(second / unit, 6), round(third / unit, 6)
+    depth = edt.edt(body, anisotropy=ratios, parallel=1)
     thin = thinned(body, depth)
     skeleton = Skeleton(np.argwhere(thin) - 1 + [part.start for part in box], (first, second, third))
-    return pruned(skeleton, depth[thin].astype(np.float64)) if prune else skeleton
+    return pruned(skeleton, depth[thin].astype(np.float64) * unit) if prune else skeleton
 
 
 def pruned(skeleton: Skeleton, radii: npt.NDArray[np.float64]) -> Skeleton:

@@ -23,7 +23,7 @@ def thinned(mask: Mask, depth: npt.NDArray[np.float32]) -> Mask:
 
     Args:
         mask: 3D, with at least one voxel of background on all sides.
-        depth: mm to the outside of the mask, same shape.
+        depth: distance to the outside of the mask, any unit, same shape.
 
     Returns:
         A part of the mask with as many 26-connected parts.

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, label
 from skimage.morphology import skeletonize
@@ -181,6 +181,7 @@ def test_pruning_keeps_parts_and_ends(mask: npt.NDArray[np.bool_]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(masks(), st.floats(0.3, 4))
+@example(np.ones((12, 11, 12), bool), 3.0)
 def test_length_scales_and_does_not_depend_on_the_place(mask: npt.NDArray[np.bool_], scale: float) -> None:
     got = skeletonise(mask, SPACING, prune=False)
     moved = skeletonise(np.pad(mask, ((5, 0), (2, 3), (0, 7))), SPACING, prune=False)
