@@ -22,7 +22,7 @@ from rich.table import Table
 from pulmomap.case import Vessel
 from pulmomap.imaging.classes import resample_classes
 from pulmomap.metrics.overlap import confusion
-from training.data import VESSEL_SHARE, coarser
+from training.data import VESSEL_SHARE, coarser_labels
 from training.store import case_folders, read_case
 from training.synthesise import case_volume
 
@@ -47,7 +47,7 @@ def there_and_back(labels: Volume, spacing: float, share: float) -> NDArray[np.u
     grid = coarse_grid(labels, spacing)
     given = torch.from_numpy(np.array(labels.array))[None]
     first, second, third = grid.spatial_shape
-    coarse = coarser(given.float(), given, (first, second, third), share)[1][0].numpy()
+    coarse = coarser_labels(given, (first, second, third), share)[0].numpy()
     scores = np.stack([coarse == one for one in (0, *Vessel)]).astype(np.float32)
     return np.asarray(resample_classes(scores, grid, labels).array)
 

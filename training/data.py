@@ -138,7 +138,7 @@ def reach(crop: Crop) -> Start:
     return slices, rows, columns
 
 
-def coarser(images: Tensor, labels: Tensor, size: Start, least: float = VESSEL_SHARE) -> tuple[Tensor, Tensor]:
+def coarser(images: Tensor, labels: Tensor, size: Start) -> tuple[Tensor, Tensor]:
     """Resample a crop to a coarser grid: images linearly, as inference does, labels by their share of a voxel.
 
     A thin vessel never fills half of a voxel; see :data:`VESSEL_SHARE`.
@@ -147,9 +147,17 @@ def coarser(images: Tensor, labels: Tensor, size: Start, least: float = VESSEL_S
         images: (channels, slices, rows, columns).
         labels: (1 or 2, slices, rows, columns): 0, 1, 2; and the vessels' levels, 0 to 3.
         size: of the coarser crop.
-        least: share of a voxel from which on it is vessel.
     """
-    small = F.interpolate(images[None], size, mode="trilinear")[0]
+    return coarser_images(images, size), coarser_labels(labels, size)
+
+
+def coarser_images(images: Tensor, size: Start) -> Tensor:
+    """The images of :func:`coarser` alone."""
+    return F.interpolate(images[None], size, mode="trilinear")[0]
+
+
+def coarser_labels(labels: Tensor, size: Start, least: float = VESSEL_SHARE) -> Tensor:
+    """The labels of :func:`coarser` alone; ``least`` is the share of a voxel from which on it is vessel."""
 
     def share(masks: list[Tensor]) -> Tensor:
         return F.interpolate(torch.stack(masks)[None].float(), size, mode="trilinear")[0]
@@ -160,7 +168,7 @@ def coarser(images: Tensor, labels: Tensor, size: Start, least: float = VESSEL_S
     if len(labels) > 1:
         levels = share([(labels[0] > 0) & (labels[1] == level) for level in range(LEVELS)])
         result.append(levels.argmax(0) * vessel)
-    return small, torch.stack(result).to(labels.dtype)
+    return torch.stack(result).to(labels.dtype)
 
 
 def second_channel(hu: Any, plain: Floats, has_syn: bool, shares: SecondChannel, rng: np.random.Generator) -> Floats:

@@ -6,13 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pulmomap.case import Ncct
-from pulmomap.inference.segmentation import open_vessel_model, segment
-from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.inference.thin_slices import open_slice_model
+from training.evaluation.one_case import open_networks
 from training.figures import table
 from training.recipe import RecipeError
 from training.store import HELD_OUT, case_folders, ranges, read_case
@@ -42,10 +37,5 @@ def run(args: argparse.Namespace) -> int:
 
 def open_finder(models: Path) -> Find:
     """Both networks of a folder of models, one after the other as the application runs them."""
-    contrast = open_contrast_model(models / "contrast_synthesis")
-    vessels = open_vessel_model(models / "vessel_segmentation")
-
-    def find(ncct: Ncct) -> NDArray[np.uint8]:
-        return np.asarray(segment(synthesise(ncct, contrast), vessels).labels.array)
-
-    return find
+    networks = open_networks(models, {})
+    return lambda ncct: networks.find(networks.enhance(ncct))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from training.augment import draw_affine, warp
-from training.data import Batch, Floats, patch_start, reach, read_patch, second_channel, to_network
+from training.data import Batch, Floats, coarser_images, patch_start, reach, read_patch, second_channel, to_network
 from training.recipe import Preset
 from training.store import Case
 
@@ -32,7 +31,7 @@ def masked_crop(case: Case, preset: Preset, rng: np.random.Generator, *, augment
     if augment and rng.random() < preset.augmentation.affine:
         images = warp(images, draw_affine(size, rng, preset.augmentation))
     if size != preset.crop.size:  # the grid of the segmenter that is pretrained
-        images = F.interpolate(images[None], preset.crop.size, mode="trilinear")[0]
+        images = coarser_images(images, preset.crop.size)
     return {"x": images, "visible": draw_visible(preset.crop.size, preset, rng)}
 
 
