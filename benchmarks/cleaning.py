@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from highdicom import Volume
 from rich.console import Console
 from rich.table import Table
 
@@ -23,11 +24,9 @@ from pulmomap.inference.segmentation import SegmentationSettings, VesselModel, o
 from pulmomap.metrics.vessel import centre_lines, vessel_table
 from training.cases import Cases
 from training.evaluation.defects import defect_regions, defect_scores
-from training.evaluation.nodules import plain_nodules
 from training.evaluation.scores import vessel_scores
-from training.store import Case
-from training.structures import AIRWAY_WALL
-from training.synthesise import as_ncct, case_volume
+from training.evaluation.subject import Subject, stored_subject
+from training.synthesise import case_volume
 
 OUT = Path(__file__).parent / "out" / "cleaning.json"
 OFF = {
@@ -71,19 +70,17 @@ def variants(others: Mapping[str, Sequence[float]]) -> dict[str, SegmentationSet
 
 
 def measure(
-    case: Case, syn: SynCect, model: VesselModel, rows: dict[str, SegmentationSettings]
+    subject: Subject, reference: Volume, syn: SynCect, model: VesselModel, rows: dict[str, SegmentationSettings]
 ) -> dict[str, list[float]]:
     """Row -> figures of one case, in the order of :data:`FIGURES`."""
-    reference = case_volume(case, "vessels")
     true = centre_lines(reference)
-    walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
-    where = defect_regions(reference, true, syn.ncct.lungs, syn.ncct.nodules, walls)
+    where = defect_regions(reference, true, subject.ncct.lungs, subject.ncct.nodules, subject.airway_wall)
     runtime = Remembered(model.runtime)
     found = {}
     for row, settings in rows.items():
         labels = segment(syn, replace(model, runtime=runtime, settings=settings)).labels
         runtime.rewind()
-        table = vessel_table(labels, reference, syn.ncct.lungs, true)
+        table = vessel_table(labels, reference, subject.ncct.lungs, true)
         scores = vessel_scores(table, labels, reference) | defect_scores(labels, where)
         found[row] = [scores[name].value for name in FIGURES]
     return found
@@ -107,10 +104,10 @@ def main() -> None:
     cases = Cases(arguments.store, ("syn", "vessels")).validation
     patients = []
     for case in cases:
-        ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
-        ncct = replace(ncct, nodules=plain_nodules(case.meta.get("nodules", [])))
+        subject = stored_subject(case.folder)
         identity = ModelIdentity("contrast_synthesis", "", case.meta["synthesised_by"], "", "")
-        patients.append(measure(case, SynCect(ncct, case_volume(case, "syn"), identity), model, rows))
+        syn = SynCect(subject.ncct, case_volume(case, "syn"), identity)
+        patients.append(measure(subject, case_volume(case, "vessels"), syn, model, rows))
     table = Table(title=f"mean of {len(cases)} cases: {', '.join(case.name for case in cases)}")
     for column in ("", *FIGURES):
         table.add_column(column, justify="right" if column else "left")

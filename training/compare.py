@@ -1,7 +1,7 @@
 """`python -m training compare`: the HiPaS table, several segmenters side by side on the cases of a store.
 
-Every arm is run as the application runs it, with the NCCT in both of its channels and with the Syn-CECT of the shipped
-synthesiser, so that what the synthesis gives each of them can be read; the paper's printed figures stand beside.
+Every arm is run as the application runs it, with the NCCT in both of its channels, with the Syn-CECT of the shipped
+synthesiser, or once with each, so that what the synthesis gives can be read; the paper's printed figures stand beside.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from training.evaluation.arms import Arm
     from training.evaluation.running import Measure
 
 SHIPPED = "shipped"
@@ -29,14 +30,12 @@ class Arms:
 
     Attributes:
         models: folder of the shipped bundles.
-        both: segmenters that see the NCCT twice, and the NCCT with the Syn-CECT.
-        plain: segmenters that see the NCCT twice only.
+        segmenters: what to compare.
         threads: CPU threads; 0 takes all.
     """
 
     models: Path
-    both: Mapping[str, Path]
-    plain: Mapping[str, Path]
+    segmenters: Mapping[str, Arm]
     threads: int = 0
 
     def stamp(self) -> dict[str, Any]:
@@ -46,11 +45,11 @@ class Arms:
 
         try:
             weights = {"contrast_synthesis": load_synthesis_bundle(self.models / "contrast_synthesis").identity.digest}
-            for name, folder in [*self.both.items(), *self.plain.items()]:
-                weights[name] = load_segmentation_bundle(folder).identity.digest
+            for name, arm in self.segmenters.items():
+                weights[name] = load_segmentation_bundle(arm.folder).identity.digest
         except BundleError as error:
             raise CaseError(str(error)) from error
-        return {"weights": weights, "plain": sorted(self.plain)}
+        return {"weights": weights, "given": {name: list(arm.given) for name, arm in self.segmenters.items()}}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,7 +62,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--arm", action="append", default=[], metavar="NAME=FOLDER", help="a segmenter's bundle, or models holding one"
     )
     line.add_argument(
-        "--plain-arm", action="append", default=[], metavar="NAME=FOLDER", help="one that was trained on the NCCT alone"
+        "--plain-arm", action="append", default=[], metavar="NAME=FOLDER", help="one that is shown the NCCT only"
+    )
+    line.add_argument(
+        "--syn-arm", action="append", default=[], metavar="NAME=FOLDER", help="one that is shown the Syn-CECT always"
     )
     line.add_argument("--jobs", type=int, default=1, help="cases at a time (default %(default)s)")
     line.add_argument("--threads", type=int, default=0, help="CPU threads a case (default: shared evenly)")
@@ -72,6 +74,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """The `compare` command."""
     from training.evaluate import alone_in, threads_of, watch
+    from training.evaluation.arms import NCCT, SYN, Arm
     from training.evaluation.cases import CaseError, find_cases
     from training.evaluation.results import read_results
     from training.evaluation.running import Job
@@ -80,10 +83,13 @@ def run(args: argparse.Namespace) -> int:
     sources = find_cases(args.store)
     if not all(isinstance(source, Path) for source in sources):
         raise CaseError(f"{args.store} is not a store; make one by `prepare phantoms --held-out` or `prepare dicom`")
-    both = {SHIPPED: args.models / "vessel_segmentation"} | named(args.arm)
-    chosen = Arms(args.models, both, named(args.plain_arm), args.threads or threads_of(args.jobs))
-    if twice := sorted(chosen.both.keys() & chosen.plain.keys()):
-        raise CaseError(f"the arm {twice[0]} is given twice; give each arm a name of its own")
+    arms = {SHIPPED: Arm(args.models / "vessel_segmentation", (NCCT, SYN))}
+    for texts, given in ((args.arm, (NCCT, SYN)), (args.plain_arm, (NCCT,)), (args.syn_arm, (SYN,))):
+        for name, folder in map(named, texts):
+            if name in arms:
+                raise CaseError(f"the arm {name} is given twice; give each arm a name of its own")
+            arms[name] = Arm(folder, given)
+    chosen = Arms(args.models, arms, args.threads or threads_of(args.jobs))
     job = Job(args.out, chosen.stamp(), partial(opened, chosen))
     with alone_in(args.out):
         failed = watch(sources, job, args.jobs)
@@ -95,18 +101,15 @@ def run(args: argparse.Namespace) -> int:
         return SOME_FAILED if failed else 0
 
 
-def named(given: list[str]) -> dict[str, Path]:
-    """NAME=FOLDER, several times; a folder of models is replaced by the segmenter in it."""
+def named(text: str) -> tuple[str, Path]:
+    """NAME=FOLDER; a folder of models is replaced by the segmenter in it."""
     from training.evaluation.cases import CaseError
 
-    found = {}
-    for text in given:
-        name, _, folder = text.partition("=")
-        if not name or not folder or name in found or name == SHIPPED:
-            raise CaseError(f"{text}: write NAME=FOLDER, each name once, and not {SHIPPED!r}")
-        inner = Path(folder, "vessel_segmentation")
-        found[name] = inner if inner.is_dir() else Path(folder)
-    return found
+    name, _, folder = text.partition("=")
+    if not name or not folder:
+        raise CaseError(f"{text}: write NAME=FOLDER")
+    inner = Path(folder, "vessel_segmentation")
+    return name, inner if inner.is_dir() else Path(folder)
 
 
 def opened(chosen: Arms) -> Measure:
@@ -118,5 +121,5 @@ def opened(chosen: Arms) -> Measure:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     enhance = open_synthesiser(chosen.models / "contrast_synthesis", chosen.threads)
-    both, plain = (open_segmenters(folders, chosen.threads) for folders in (chosen.both, chosen.plain))
-    return lambda source: measure(source, enhance, both, plain)
+    segmenters = open_segmenters(chosen.segmenters, chosen.threads)
+    return lambda source: measure(source, enhance, segmenters)

@@ -25,6 +25,7 @@ def test_every_arm_stands_beside_the_paper(
     out = tmp_path / "out"
     command = ["compare", str(tmp_path / "store"), "--models", str(models), "--out", str(out), "--threads", "1"]
     command += ["--arm", f"nnU-Net={models}", "--plain-arm", f"3D U-Net={models / 'vessel_segmentation'}"]
+    command += ["--syn-arm", f"two-stage={models}"]
     assert main(command) == 0
     said = capsys.readouterr()
     assert "case-3 measured" in said.err
@@ -35,6 +36,7 @@ def test_every_arm_stands_beside_the_paper(
         "3D U-Net, NCCT",
         "shipped, NCCT + Syn-CECT",
         "nnU-Net, NCCT + Syn-CECT",
+        "two-stage, NCCT + Syn-CECT",
     ]
     assert means["shipped, NCCT"] == means["3D U-Net, NCCT"]  # one bundle under two names
     assert means["shipped, NCCT + Syn-CECT"] != means["shipped, NCCT"]
@@ -43,6 +45,7 @@ def test_every_arm_stands_beside_the_paper(
     assert "| *nnU-Net* | – | – | – | – | 80.6 | 79.9 | 74.9 | 80.2 | 68.2 |" in text
     assert "| shipped: dice_pa |" in text
     assert "| 3D U-Net: dice_pa |" not in text
+    assert "| two-stage: dice_pa |" not in text
     for table in text.split("### ")[1:]:  # every row has as many cells as its heading
         assert len({line.count("|") for line in table.splitlines() if line.startswith("|")}) == 1
     assert main(command) == 0
@@ -52,7 +55,7 @@ def test_every_arm_stands_beside_the_paper(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--arm", "shipped=x"], "and not 'shipped'"),
+        (["--arm", "shipped=x"], "the arm shipped is given twice"),
         (["--arm", "a"], "write NAME=FOLDER"),
         (["--arm", "a={models}", "--plain-arm", "a={models}"], "the arm a is given twice"),
         (["--arm", "a={models}/nowhere"], "cannot be read"),

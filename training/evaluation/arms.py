@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,28 @@ from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.outcome import Outcome
 from pulmomap.metrics.vessel import centre_lines, vessel_table
-from training.evaluation.cases import CaseError, CaseFiles, Source, stored_case
+from training.evaluation.cases import CaseError, CaseFiles, Source
 from training.evaluation.defects import defect_regions, defect_scores
-from training.evaluation.nodules import plain_nodules
 from training.evaluation.scores import vessel_scores
-from training.structures import AIRWAY_WALL
-from training.synthesise import as_ncct, case_volume
+from training.evaluation.subject import stored_subject
 
 Enhance = Callable[[Ncct], SynCect]
 Segment = Callable[[SynCect], NDArray[np.uint8]]
 NCCT, SYN = "NCCT", "NCCT + Syn-CECT"
 COLOURS = np.array([[24, 24, 24], [60, 110, 255], [235, 70, 60]], np.uint8)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A segmenter of the comparison.
+
+    Attributes:
+        folder: its bundle.
+        given: what it is shown, one row each: :data:`NCCT` (in both of its channels), :data:`SYN`.
+    """
+
+    folder: Path
+    given: tuple[str, ...]
 
 
 def row_name(arm: str, given: str) -> str:
@@ -42,26 +53,27 @@ def open_synthesiser(folder: Path, threads: int) -> Enhance:
     return partial(synthesise, model=open_contrast_model(folder, threads=threads))
 
 
-def open_segmenters(folders: Mapping[str, Path], threads: int) -> dict[str, Segment]:
-    """Segmenters as the application runs them."""
+def open_segmenters(arms: Mapping[str, Arm], threads: int) -> dict[str, tuple[str, Segment]]:
+    """Row -> what the arm is shown there, and the segmenter as the application runs it; the rows of the NCCT first."""
 
     def ready(folder: Path) -> Segment:
         model = open_vessel_model(folder, threads=threads)
         return lambda syn: np.asarray(segment(syn, model).labels.array)
 
-    return {name: ready(folder) for name, folder in folders.items()}
+    find = {name: ready(arm.folder) for name, arm in arms.items()}
+    rows = [(name, given) for given in (NCCT, SYN) for name, arm in arms.items() if given in arm.given]
+    return {row_name(name, given): (given, find[name]) for name, given in rows}
 
 
 def measure(
-    source: Source, enhance: Enhance, both: Mapping[str, Segment], plain: Mapping[str, Segment]
+    source: Source, enhance: Enhance, segmenters: Mapping[str, tuple[str, Segment]]
 ) -> tuple[dict[str, Any], bytes]:
     """Measure one case.
 
     Args:
         source: a case folder of a store.
         enhance: the synthesiser.
-        both: arms that are given the NCCT twice, and the NCCT with the Syn-CECT.
-        plain: arms that are given the NCCT twice.
+        segmenters: from :func:`open_segmenters`.
 
     Returns:
         What the case's JSON file holds beside its stamp, and a picture (WebP): the truth and every map from the front.
@@ -71,23 +83,18 @@ def measure(
     """
     if isinstance(source, CaseFiles):
         raise CaseError(f"{source.name} is not a case of a store")
-    case = stored_case(source)
-    if "vessels" not in case:
-        raise CaseError(f"{case.folder} has no vessels; arms are compared with drawn labels")
-    scan = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
-    ncct = replace(scan, nodules=plain_nodules(case.meta.get("nodules", [])))
-    reference = case_volume(case, "vessels")
+    subject = stored_subject(source)
+    ncct, reference = subject.ncct, subject.labels
+    if reference is None:
+        raise CaseError(f"{source} has no vessels; arms are compared with drawn labels")
     true = centre_lines(reference)
-    walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
-    where = defect_regions(reference, true, ncct.lungs, ncct.nodules, walls)
+    where = defect_regions(reference, true, ncct.lungs, ncct.nodules, subject.airway_wall)
     syn = enhance(ncct)
-    twice = replace(syn, volume=syn.volume.with_array(np.asarray(case.array("ncct"))))
-    runs = [(row_name(name, NCCT), find, twice) for name, find in [*both.items(), *plain.items()]]
-    runs += [(row_name(name, SYN), find, syn) for name, find in both.items()]
+    given = {SYN: syn, NCCT: replace(syn, volume=syn.volume.with_array(np.rint(ncct.volume.array).astype(np.int16)))}
     rows: dict[str, dict[str, Outcome]] = {}
     shown = {"truth": np.asarray(reference.array)}
-    for row, find, given in runs:
-        found = reference.with_array(find(given))
+    for row, (which, find) in segmenters.items():
+        found = reference.with_array(find(given[which]))
         shown[row] = np.asarray(found.array)
         table = vessel_table(found, reference, ncct.lungs, true)
         rows[row] = vessel_scores(table, found, reference) | defect_scores(found, where)

@@ -58,7 +58,7 @@ def load(source: Source, registrations: Path, *, register_all: bool = False) -> 
     """
     if isinstance(source, CaseFiles):
         return _of_files(source, registrations / source.name, register_all)
-    return _of_store(source)
+    return stored_subject(source)
 
 
 def _of_files(files: CaseFiles, registration: Path, register_all: bool) -> Subject:
@@ -95,7 +95,8 @@ def _labels(path: Path, scan: Volume, contrast: Volume, registered: Registered |
     return registered.transform.labels(read_labels(path, contrast), scan)
 
 
-def _of_store(folder: Path) -> Subject:
+def stored_subject(folder: Path) -> Subject:
+    """A case of a store. Raises CaseError, StoreError: what is wrong with it."""
     case = stored_case(folder)
     ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
     nodules = plain_nodules(case.meta.get("nodules", []))
