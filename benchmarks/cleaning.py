@@ -104,7 +104,7 @@ def main() -> None:
     cases = Cases(arguments.store, ("syn", "vessels")).validation
     patients = []
     for case in cases:
-        subject = stored_subject(case.folder)
+        subject = stored_subject(case)
         identity = ModelIdentity("contrast_synthesis", "", case.meta["synthesised_by"], "", "")
         syn = SynCect(subject.ncct, case_volume(case, "syn"), identity)
         patients.append(measure(subject, case_volume(case, "vessels"), syn, model, rows))

@@ -7,6 +7,7 @@ cases are kept.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         failed = watch(sources, job, args.jobs)
     results = read_results(args.out, [source.name for source in sources if source.name not in failed])
     if not len(results):
-        print(f"training: none of the {len(sources)} cases could be measured, see above", flush=True)
+        print(f"training: none of the {len(sources)} cases could be measured, see above", file=sys.stderr)
         return NOTHING
     print(write_report(results, trained, args.out))
     return SOME_FAILED if failed else 0

@@ -21,6 +21,7 @@ from pulmomap.inference.bundle import Bundle, load_super_resolution_bundle
 from pulmomap.inference.bundle_spec import SuperResolutionConfig
 
 HALO = 32  # pixels around a tile; the network's reach within the slice is less
+BATCH = 2  # runs at a time: a batch of one falls into torch's slow 3D convolution on a CPU
 
 Floats = NDArray[np.float32]
 Predict = Callable[[Floats, Floats], Floats]
@@ -35,11 +36,11 @@ class SliceModel:
     device: str
 
     def __call__(self, thick: Floats, places: Floats) -> Floats:
-        """(k, rows, columns) network units and (n,) indices of thick slices to (n, rows, columns)."""
+        """(batch, k, rows, columns) network units, (batch, n) indices of thick slices to (batch, n, rows, columns)."""
         with torch.inference_mode():
-            given = [torch.from_numpy(array).to(self.device)[None] for array in (thick, places)]
-            answer: torch.Tensor = self.bundle.network(given[0][None], given[1])
-        return answer[0, 0].float().cpu().numpy()
+            seen, where = (torch.from_numpy(array).to(self.device) for array in (thick, places))
+            answer: torch.Tensor = self.bundle.network(seen[:, None], where)
+        return answer[:, 0].float().cpu().numpy()
 
 
 def open_slice_model(folder: Path, device: str = "cpu") -> SliceModel:
@@ -94,27 +95,44 @@ def refine(thick: Floats, places: Floats, predict: Predict, around: int, run: in
     Args:
         thick: (slices, rows, columns); beyond its ends the outermost slice is repeated.
         places: (n,), rising, indices of ``thick``.
-        predict: the network.
+        predict: the network; it gets two runs at a time.
         around: thick slices that it sees at a time.
         run: thin slices that it makes from them.
         tile: pixels, without the halo.
     """
-    fine = np.zeros((len(places), *thick.shape[1:]), np.float32)
-    weight = np.zeros(len(places), np.float32)
     # A run must end before the thick slices around it do.
     reach = (around - 2) * (len(places) - 1) / float(places[-1] - places[0])
     length = min(run, len(places), int(reach) + 1)
     hat = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
-    for start in run_starts(len(places), length):
-        chosen = slice(start, start + length)
-        base = int(np.floor(places[chosen].mean() - (around - 1) / 2 + 0.5))
-        seen = thick[np.clip(np.arange(base, base + around), 0, len(thick) - 1)]
+    fine = np.zeros((len(places), *thick.shape[1:]), np.float32)
+    weight = np.zeros(len(places), np.float32)
+    runs = [_run(places, start, length, around) for start in run_starts(len(places), length)]
+    for batch in (runs[first : first + BATCH] for first in range(0, len(runs), BATCH)):
+        full = (batch * BATCH)[:BATCH]
+        where = np.stack([one.places for one in full])
         for outer, inner, kept in _tiles(thick.shape[1:], tile):
-            answer = predict(np.ascontiguousarray(seen[(slice(None), *outer)]), places[chosen] - np.float32(base))
-            fine[(chosen, *inner)] += answer[(slice(None), *kept)] * hat[:, None, None]
-        weight[chosen] += hat
+            shown = np.stack([thick[(np.clip(one.seen, 0, len(thick) - 1), *outer)] for one in full])
+            for one, answer in zip(batch, predict(shown, where), strict=False):
+                fine[(one.made, *inner)] += answer[(slice(None), *kept)] * hat[:, None, None]
+    for one in runs:
+        weight[one.made] += hat
     fine /= weight[:, None, None]
     return fine
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Thin slices that are made at once: which, the thick slices that are shown for them, and their places in those."""
+
+    made: slice
+    seen: NDArray[np.int64]
+    places: Floats
+
+
+def _run(places: Floats, start: int, length: int, around: int) -> _Run:
+    chosen = slice(start, start + length)
+    base = int(np.floor(places[chosen].mean() - (around - 1) / 2 + 0.5))
+    return _Run(chosen, np.arange(base, base + around), places[chosen] - np.float32(base))
 
 
 def run_starts(count: int, length: int) -> list[int]:

@@ -78,8 +78,8 @@ def test_runs_give_what_the_whole_gives_when_the_network_sees_no_run() -> None:
 
     def predict(seen: Floats, where: Floats) -> Floats:
         assert where.min() >= 0
-        assert where.max() <= len(seen) - 1
-        return interpolate(torch.from_numpy(seen)[None, None], torch.from_numpy(where)[None])[0, 0].numpy()
+        assert where.max() <= seen.shape[1] - 1
+        return interpolate(torch.from_numpy(seen)[:, None], torch.from_numpy(where))[:, 0].numpy()
 
     expected = interpolate(torch.from_numpy(thick)[None, None], torch.from_numpy(places)[None])[0, 0].numpy()
     np.testing.assert_allclose(refine(thick, places, predict, 6, 8, 4), expected, atol=1e-5)
@@ -92,7 +92,7 @@ def test_tiles_leave_no_seams(bundle: Path) -> None:
 
     def predict(seen: Floats, where: Floats) -> Floats:
         with torch.no_grad():
-            answer: Floats = network(torch.from_numpy(seen)[None, None], torch.from_numpy(where)[None])[0, 0].numpy()
+            answer: Floats = network(torch.from_numpy(seen)[:, None], torch.from_numpy(where))[:, 0].numpy()
         return answer
 
     thick = np.random.default_rng(1).normal(size=(4, 8, 100)).astype(np.float32)

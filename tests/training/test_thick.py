@@ -82,7 +82,7 @@ def test_the_recipe_trains_is_exported_and_measured(tmp_path: Path, store: Path,
     model = open_slice_model(tmp_path / "slice_interpolation")
     x, place = torch.rand(6, 16, 16), torch.linspace(1, 4, 8)
     expected = run.loop.predict(x, place).numpy()
-    np.testing.assert_allclose(model(x.numpy(), place.numpy()), expected, atol=1e-5)
+    np.testing.assert_allclose(model(x[None].numpy(), place[None].numpy())[0], expected, atol=1e-5)
     rows = measure_thick([make_case("b", 2)], [2.0, 3.0], model)
     assert set(rows) == {"linear, 2 mm", "I2SR, 2 mm", "linear, 3 mm", "I2SR, 3 mm"}
     assert rows["I2SR, 2 mm"][0]["psnr"] == pytest.approx(rows["linear, 2 mm"][0]["psnr"], abs=1)

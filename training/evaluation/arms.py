@@ -19,7 +19,7 @@ from pulmomap.inference.segmentation import open_vessel_model, segment
 from pulmomap.inference.synthesis import open_contrast_model, synthesise
 from pulmomap.metrics.outcome import Outcome
 from pulmomap.metrics.vessel import centre_lines, vessel_table
-from training.evaluation.cases import CaseError, CaseFiles, Source
+from training.evaluation.cases import CaseError, CaseFiles, Source, stored_case
 from training.evaluation.defects import defect_regions, defect_scores
 from training.evaluation.scores import vessel_scores
 from training.evaluation.subject import stored_subject
@@ -83,7 +83,7 @@ def measure(
     """
     if isinstance(source, CaseFiles):
         raise CaseError(f"{source.name} is not a case of a store")
-    subject = stored_subject(source)
+    subject = stored_subject(stored_case(source))
     ncct, reference = subject.ncct, subject.labels
     if reference is None:
         raise CaseError(f"{source} has no vessels; arms are compared with drawn labels")

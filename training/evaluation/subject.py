@@ -20,6 +20,7 @@ from training.evaluation.reading import on_grid_of, read_mask, read_scan
 from training.grids import one_grid
 from training.registering import Registered, read_landmarks, register_pair
 from training.site_pairs import CONTRAST_RULES, NON_CONTRAST_RULES
+from training.store import Case
 from training.structures import AIRWAY_WALL
 from training.synthesise import as_ncct, case_volume
 
@@ -58,7 +59,7 @@ def load(source: Source, registrations: Path, *, register_all: bool = False) -> 
     """
     if isinstance(source, CaseFiles):
         return _of_files(source, registrations / source.name, register_all)
-    return stored_subject(source)
+    return stored_subject(stored_case(source))
 
 
 def _of_files(files: CaseFiles, registration: Path, register_all: bool) -> Subject:
@@ -95,9 +96,8 @@ def _labels(path: Path, scan: Volume, contrast: Volume, registered: Registered |
     return registered.transform.labels(read_labels(path, contrast), scan)
 
 
-def stored_subject(folder: Path) -> Subject:
-    """A case of a store. Raises CaseError, StoreError: what is wrong with it."""
-    case = stored_case(folder)
+def stored_subject(case: Case) -> Subject:
+    """A case of a store."""
     ncct = as_ncct(case_volume(case, "ncct"), case_volume(case, "lungs"), case.name)
     nodules = plain_nodules(case.meta.get("nodules", []))
     cect = case_volume(case, "cect")
