@@ -13,6 +13,11 @@ from pulmomap.phantom.separation import Obstacles
 from pulmomap.phantom.space import Near, Walls, room
 from pulmomap.phantom.variants import Variants
 
+# Radius at the tips, mm: wider than of arteries, for veins have fewer of them; so the lobes' veins hold as much blood
+# as their arteries, at every width. Were thick vessels arteries and thin ones veins, a network would learn just that.
+TIP = 1.05
+SPREAD = 0.17  # of its logarithm, from patient to patient
+
 
 def grow_veins(
     patient: Patient,
@@ -39,7 +44,8 @@ def grow_veins(
     smooth(tree, 1)
     walls.clear(tree)
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
-    radii = murray(tree, 0.82 * size, 2.4, largest)
+    tip = TIP * size * float(np.exp(np.clip(rng.normal(0.0, SPREAD), -2 * SPREAD, 2 * SPREAD)))
+    radii = murray(tree, tip, 2.4, largest)
     return tree, radii
 
 
