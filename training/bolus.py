@@ -72,6 +72,7 @@ def described(reference: BolusReference, cect: Volume) -> dict[str, Any]:
     return {
         "artery_hu": round(reference.artery, 1),
         "vein_hu": round(reference.vein, 1),
+        "atrium_hu": round(reference.atrium, 1),
         "aorta_hu": round(reference.aorta, 1),
         "spread_hu": round(reference.spread, 1),
         "reference_ml": {name: round(float(counts[value]) * ml, 2) for name, value in NAMES.items()},

@@ -1,9 +1,8 @@
 """Arteries and veins of a contrast-enhanced CT told apart by when the contrast reached them.
 
-The bolus passes the pulmonary arteries before the left atrium, and the pulmonary veins are as bright as the left heart
-and the aorta. Where the scan was made in between, the two circulations differ by tens of HU. That gives a reference on
-real anatomy, for vessels wide enough for their brightness to be that of blood: partial volume would make a thin bright
-vein look like an artery.
+The bolus passes the pulmonary arteries before the left atrium, and the pulmonary veins are as bright as that. Where the
+scan was made in between, the two circulations differ by tens of HU. That gives a reference on real anatomy, for vessels
+wide enough for their brightness to be that of blood: partial volume would make a thin bright vein look like an artery.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ from highdicom import Volume
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.filters import threshold_otsu
-from skimage.measure import label as label_regions
-from skimage.measure import regionprops
 
 from pulmomap.imaging.between_lungs import between_the_lungs
+from pulmomap.imaging.left_heart import Aorta, descending_aorta, left_atrium
 from pulmomap.imaging.lungs import LungMask
 
 Floats = NDArray[np.float32]
@@ -31,7 +29,6 @@ DENSE = 130.0  # HU above the aorta: undiluted contrast and its streaks, of no c
 # mm from the border at BLOOD to where partial volume has ended. In the lung that border lies some 0.4 mm inside the
 # vessel's own, so that the narrowest vessels with such a core have radii of 2 mm.
 DEEP = 1.5
-WALL = 2.0  # mm taken off round sections before they are told apart
 CHAMBER = 2000.0  # mm3: the least that a part of the heart or a large vessel fills
 RIM = 5.0  # mm around them that is not trusted either
 GREAT = 9.0  # mm: no pulmonary vessel beyond the hila has such a radius; heart, aorta and trunk do
@@ -54,7 +51,7 @@ class BolusRules:
         piece: mm3; smaller pieces of one class are undecided.
     """
 
-    apart: float = 35.0
+    apart: float = 45.0
     clear: float = 2.0
     margin: float = 0.15
     sigma: float = 1.5
@@ -70,7 +67,7 @@ class BolusReference:
             vessels of 2 to :data:`GREAT` mm in and beside the lungs; what is wider, heart and aorta, is undecided.
         blood: float32, HU of undiluted blood near each voxel, extended beyond the vessels.
         pool: bool, blood deeper than :data:`DEEP` from any border.
-        artery, vein, aorta: mean HU.
+        artery, vein, atrium, aorta: HU of the two circulations (median), and of the left atrium and descending aorta.
         spread: HU, of one circulation within itself.
     """
 
@@ -79,6 +76,7 @@ class BolusReference:
     pool: Mask
     artery: float
     vein: float
+    atrium: float
     aorta: float
     spread: float
 
@@ -92,25 +90,31 @@ def tell_apart(cect: Volume, lungs: LungMask, rules: BolusRules = BolusRules()) 
         rules: limits.
 
     Raises:
-        NoTiming: no contrast, no aorta to know the left heart by, or circulations of one brightness.
+        NoTiming: no contrast, no aorta and left atrium to know the veins by, or circulations of one brightness.
     """
     hu = np.asarray(cect.array, dtype=np.float32)
     spacing = tuple(float(step) for step in cect.spacing)
     inside, lung = between_the_lungs(lungs.mask, cect), np.asarray(lungs.mask.array) > 0
     bright = inside & (hu > BLOOD)
-    found = descending_aorta(hu, bright, spacing)
-    aorta = found.blood
-    pool = _pool(bright, lung, found, spacing)
+    found = descending_aorta(hu, inside, spacing, BLOOD, front=float(np.nonzero(lung)[1].mean()))
+    if found is None:
+        raise NoTiming("no descending aorta was found: the scan has no contrast, or does not hold the whole chest")
+    atrium = left_atrium(hu, inside, spacing, BLOOD, found)
+    if atrium is None:
+        raise NoTiming("no left atrium was found in front of the descending aorta: nothing says which are the veins")
+    around = _around(found, hu.shape, spacing)
+    pool = _pool(bright, lung, found, around, spacing)
     smooth = _averaged(hu, pool, rules.sigma, spacing)
     to_lung = edt.edt(~lung, anisotropy=spacing, parallel=1)
-    vessels = pool & (to_lung < 10.0) & ~_great(pool, spacing)
-    usable = vessels & (smooth < aorta + DENSE)
+    vessels = pool & (to_lung < 10.0) & ~_great(pool, spacing) & ~around
+    vessels[found.centres[:, 0].max() + 1 :] = False  # above the arch, its branches lean on the lungs
+    usable = vessels & (smooth < found.blood + DENSE)
     border, dark, light, spread = _two_circulations(smooth[usable], rules)
-    vein, artery = (light, dark) if abs(light - aorta) < abs(dark - aorta) else (dark, light)
-    if abs(vein - aorta) > 0.6 * abs(artery - vein):
+    vein, artery = (light, dark) if abs(light - atrium) < abs(dark - atrium) else (dark, light)
+    if abs(vein - atrium) > 0.6 * abs(artery - vein):
         raise NoTiming(
-            f"the descending aorta ({aorta:.0f} HU) is as bright as neither circulation ({dark:.0f}, {light:.0f} HU):"
-            " nothing says which is arterial"
+            f"the left atrium ({atrium:.0f} HU) is as bright as neither circulation ({dark:.0f}, {light:.0f} HU):"
+            " nothing says which are the veins"
         )
     width = rules.margin * abs(artery - vein)
     labels = np.where(pool, UNDECIDED, 0).astype(np.uint8)
@@ -120,68 +124,21 @@ def tell_apart(cect: Volume, lungs: LungMask, rules: BolusRules = BolusRules()) 
     _fill_vessels(labels, bright, spacing)
     _leave_out_pieces(labels, to_lung < 3.0, rules.piece / float(np.prod(spacing)))
     nearest = _nearest(smooth, pool, spacing)
-    return BolusReference(labels, nearest, pool, artery, vein, aorta, spread)
+    return BolusReference(labels, nearest, pool, artery, vein, atrium, found.blood, spread)
 
 
-@dataclass(frozen=True)
-class Aorta:
-    """The descending aorta: its median HU, and its centre (slice, row, column) in each slice."""
-
-    blood: float
-    centres: NDArray[np.intp]
-
-
-def descending_aorta(hu: Floats, bright: Mask, spacing: tuple[float, ...]) -> Aorta:
-    """The longest upright run of round bright sections, which in a contrast CT is the descending aorta.
-
-    Raises:
-        NoTiming: none is 80 mm long.
-    """
-    runs: list[list[tuple[int, float, float, float]]] = []
-    for index in range(len(hu)):
-        # Away from its border, the aorta is apart from what leans on it.
-        inner = edt.edt(bright[index], anisotropy=spacing[1:], parallel=1) > WALL
-        regions = regionprops(label_regions(inner), hu[index])  # type: ignore[no-untyped-call]
-        for one in regions:
-            wide = one.equivalent_diameter_area * spacing[1] + 2 * WALL
-            if 14.0 < wide < 42.0 and one.solidity > 0.88 and one.eccentricity < 0.8:
-                row, column = one.centroid
-                _continue(runs, (index, row, column, float(np.median(hu[index][one.slice][one.image]))), spacing)
-    longest = max(runs, key=len, default=[])
-    if len(longest) * spacing[0] < 80.0:
-        raise NoTiming("no descending aorta was found: the scan has no contrast, or does not hold the whole chest")
-    centres = np.rint([section[:3] for section in longest]).astype(np.intp)
-    return Aorta(float(np.median([section[3] for section in longest])), centres)
-
-
-def _continue(
-    runs: list[list[tuple[int, float, float, float]]],
-    section: tuple[int, float, float, float],
-    spacing: tuple[float, ...],
-) -> None:
-    for run in runs:
-        index, row, column, _ = run[-1]
-        if section[0] == index + 1:
-            shift = np.hypot((section[1] - row) * spacing[1], (section[2] - column) * spacing[2])
-            if shift < 2.0 + spacing[0]:
-                run.append(section)
-                return
-    runs.append([section])
-
-
-def _pool(bright: Mask, lung: Mask, aorta: Aorta, spacing: tuple[float, ...]) -> Mask:
+def _pool(bright: Mask, lung: Mask, aorta: Aorta, around: Mask, spacing: tuple[float, ...]) -> Mask:
     """Blood away from borders: heart, aorta and large vessels, and the vessels inside the lungs; no bone.
 
-    The spine may be as bright and larger, but it does not reach in front of the descending aorta.
+    The spine may be as bright and larger, and touch the aorta; outside the lungs, nothing beside or behind is taken.
     """
     deep = edt.edt(bright, anisotropy=spacing, black_border=False, parallel=1) > DEEP
-    pieces = cc3d.connected_components(deep, connectivity=26)
-    front = pieces[:, : max(int(np.median(aorta.centres[:, 1]) - 15.0 / spacing[1]), 1)]
-    sizes = np.bincount(front.ravel(), minlength=int(pieces.max()) + 1)
-    kept = sizes > CHAMBER / float(np.prod(spacing))
-    kept[pieces[tuple(aorta.centres.T)]] = True
+    front = deep.copy()
+    front[:, max(int(np.median(aorta.centres[:, 1]) - 15.0 / spacing[1]), 1) :] = False
+    pieces = cc3d.connected_components(front, connectivity=26)
+    kept = np.bincount(pieces.ravel(), minlength=int(pieces.max()) + 1) > CHAMBER / float(np.prod(spacing))
     kept[0] = False
-    return np.asarray(kept[pieces] | (deep & lung))
+    return np.asarray(kept[pieces] | (deep & (lung | around)))
 
 
 def _averaged(hu: Floats, within: Mask, sigma: float, spacing: tuple[float, ...]) -> Floats:
@@ -223,6 +180,13 @@ def _great(pool: Mask, spacing: tuple[float, ...]) -> Mask:
     reach = GREAT - DEEP
     centres = edt.edt(pool, anisotropy=spacing, black_border=False, parallel=1) > reach
     return np.asarray(edt.edt(~centres, anisotropy=spacing, black_border=False, parallel=1) <= reach + RIM)
+
+
+def _around(aorta: Aorta, shape: tuple[int, ...], spacing: tuple[float, ...]) -> Mask:
+    """The descending aorta, which may be too narrow for :func:`_great`, and :data:`RIM` around it."""
+    line = np.ones(shape, dtype=bool)
+    line[tuple(aorta.centres.T)] = False
+    return np.asarray(edt.edt(line, anisotropy=spacing, black_border=False, parallel=1) <= aorta.radius + RIM)
 
 
 def _fill_vessels(labels: NDArray[np.uint8], bright: Mask, spacing: tuple[float, ...]) -> None:

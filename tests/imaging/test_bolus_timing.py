@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from highdicom import Volume
 
-from pulmomap.imaging.bolus_timing import ARTERY, VEIN, BolusReference, NoTiming, descending_aorta, tell_apart
+from pulmomap.imaging.bolus_timing import ARTERY, VEIN, BolusReference, NoTiming, tell_apart
 from pulmomap.imaging.deenhance import de_enhanced
 from pulmomap.imaging.lungs import LungMask, lung_mask
 from pulmomap.phantom.thorax import Phantom, draw
 
-EARLY, LATE = 19, 28  # seeds whose arteries are brighter than their veins, and the other way round
+EARLY, LATE = 1, 28  # seeds whose arteries are brighter than their veins, and the other way round
 
 Case = tuple[Phantom, LungMask, BolusReference]
 
@@ -29,9 +29,9 @@ def test_the_labels_are_those_of_the_phantom(case: Case) -> None:
     for value in (ARTERY, VEIN):
         chosen = (reference.labels == value) & (truth > 0)
         assert chosen.sum() > 500
-        assert (truth[chosen] == value).mean() > 0.95, value
+        assert (truth[chosen] == value).mean() > 0.99, value
     decided = (reference.labels == ARTERY) | (reference.labels == VEIN)
-    assert (truth[decided] > 0).mean() > 0.8
+    assert (truth[decided] > 0).mean() > 0.9
 
 
 def test_the_blood_is_as_bright_as_drawn(case: Case) -> None:
@@ -39,6 +39,7 @@ def test_the_blood_is_as_bright_as_drawn(case: Case) -> None:
     blood = phantom.blood
     assert reference.artery == pytest.approx(blood.plain + blood.artery, abs=30)
     assert reference.vein == pytest.approx(blood.plain + blood.vein, abs=30)
+    assert reference.atrium == pytest.approx(blood.plain + blood.vein, abs=10)
     assert reference.aorta == pytest.approx(blood.plain + blood.aorta, abs=20)
 
 
@@ -71,16 +72,6 @@ def test_a_scan_without_contrast_is_refused(case: Case) -> None:
     phantom, lungs, _ = case
     with pytest.raises(NoTiming, match="no descending aorta"):
         tell_apart(phantom.ncct, lungs)
-
-
-def test_the_aorta_is_the_longest_upright_tube() -> None:
-    hu = np.zeros((60, 80, 80), dtype=np.float32)
-    rows, columns = np.ogrid[:80, :80]
-    hu[:, (rows - 55) ** 2 + (columns - 40) ** 2 < 49] = 400.0  # radius 10.5 mm, 120 mm long
-    hu[20:50, (rows - 20) ** 2 + (columns - 20) ** 2 < 49] = 700.0  # as wide, 60 mm long
-    assert descending_aorta(hu, hu > 180, (2.0, 1.5, 1.5)).blood == pytest.approx(400.0)
-    with pytest.raises(NoTiming, match="aorta"):
-        descending_aorta(hu[:30], hu[:30] > 180, (2.0, 1.5, 1.5))
 
 
 def test_geometry_is_kept(case: Case) -> None:
