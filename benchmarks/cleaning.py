@@ -107,7 +107,9 @@ def main() -> None:
         subject = stored_subject(case)
         identity = ModelIdentity("contrast_synthesis", "", case.meta["synthesised_by"], "", "")
         syn = SynCect(subject.ncct, case_volume(case, "syn"), identity)
-        patients.append(measure(subject, case_volume(case, "vessels"), syn, model, rows))
+        if subject.labels is None:
+            raise SystemExit(f"{case.name} has no vessels; give a store of phantoms")
+        patients.append(measure(subject, subject.labels, syn, model, rows))
     table = Table(title=f"mean of {len(cases)} cases: {', '.join(case.name for case in cases)}")
     for column in ("", *FIGURES):
         table.add_column(column, justify="right" if column else "left")

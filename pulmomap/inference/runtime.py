@@ -119,6 +119,8 @@ class OpenVinoRuntime:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": threads,
+            # Else it ties its threads, the caller's too, to the first cores: two processes then share one core.
+            "ENABLE_CPU_PINNING": False,
         }
         self._shape: tuple[int, ...] = ()
         self._request: Any = None

@@ -106,12 +106,12 @@ def refine(thick: Floats, places: Floats, predict: Predict, around: int, run: in
     hat = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
     fine = np.zeros((len(places), *thick.shape[1:]), np.float32)
     weight = np.zeros(len(places), np.float32)
-    runs = [_run(places, start, length, around) for start in run_starts(len(places), length)]
+    runs = [_run(places, start, length, around, len(thick)) for start in run_starts(len(places), length)]
     for batch in (runs[first : first + BATCH] for first in range(0, len(runs), BATCH)):
         full = (batch * BATCH)[:BATCH]
         where = np.stack([one.places for one in full])
         for outer, inner, kept in _tiles(thick.shape[1:], tile):
-            shown = np.stack([thick[(np.clip(one.seen, 0, len(thick) - 1), *outer)] for one in full])
+            shown = np.stack([thick[(one.seen, *outer)] for one in full])
             for one, answer in zip(batch, predict(shown, where), strict=False):
                 fine[(one.made, *inner)] += answer[(slice(None), *kept)] * hat[:, None, None]
     for one in runs:
@@ -122,17 +122,21 @@ def refine(thick: Floats, places: Floats, predict: Predict, around: int, run: in
 
 @dataclass(frozen=True)
 class _Run:
-    """Thin slices that are made at once: which, the thick slices that are shown for them, and their places in those."""
+    """Thin slices that are made at once: which, the thick slices that are shown for them, and their places in those.
+
+    Beyond the ends of the scan its outermost slice is shown again.
+    """
 
     made: slice
     seen: NDArray[np.int64]
     places: Floats
 
 
-def _run(places: Floats, start: int, length: int, around: int) -> _Run:
+def _run(places: Floats, start: int, length: int, around: int, slices: int) -> _Run:
     chosen = slice(start, start + length)
     base = int(np.floor(places[chosen].mean() - (around - 1) / 2 + 0.5))
-    return _Run(chosen, np.arange(base, base + around), places[chosen] - np.float32(base))
+    seen = np.clip(np.arange(base, base + around), 0, slices - 1)
+    return _Run(chosen, seen, places[chosen] - np.float32(base))
 
 
 def run_starts(count: int, length: int) -> list[int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +131,30 @@ def test_cuda_answers_as_the_cpu_does(task: str, precision: str, write_bundle: W
     error = (runtime(images(task)) - expected) / expected.std()
     # f32 convolutions on CUDA may use TF32
     assert np.abs(error).max() < max(TOLERANCES[precision][0], 0.02)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tie processes to cores")
+def test_a_process_is_not_tied_to_a_core(write_bundle: WriteBundle) -> None:
+    """Several cases at a time would share the first core, and the others stand idle."""
+    runtime = open_runtime(load_bundle(write_bundle("segmentation")), "cpu", "f32", threads=1)
+    caller, before = threading.get_native_id(), os.sched_getaffinity(0)
+    batch = images("segmentation", side=64)
+    runtime(batch)
+    with ThreadPoolExecutor(1) as elsewhere:
+        running = elsewhere.submit(cores_until, caller, done := threading.Event())
+        for _ in range(6):
+            runtime(batch)
+        done.set()
+        seen = running.result()
+    assert seen == {frozenset(before)}
+
+
+def cores_until(thread: int, done: threading.Event) -> set[frozenset[int]]:
+    """The sets of cores on which a thread was allowed to run."""
+    seen = {frozenset(os.sched_getaffinity(thread))}
+    while not done.wait(0.002):
+        seen.add(frozenset(os.sched_getaffinity(thread)))
+    return seen
 
 
 def test_openvino_does_not_call_home() -> None:

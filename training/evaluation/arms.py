@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pulmomap.metrics.vessel import centre_lines, vessel_table
 from training.evaluation.cases import CaseError, CaseFiles, Source, stored_case
 from training.evaluation.defects import defect_regions, defect_scores
 from training.evaluation.scores import vessel_scores
-from training.evaluation.subject import stored_subject
+from training.evaluation.subject import as_second_channel, stored_subject
 
 Enhance = Callable[[Ncct], SynCect]
 Segment = Callable[[SynCect], NDArray[np.uint8]]
@@ -90,7 +90,7 @@ def measure(
     true = centre_lines(reference)
     where = defect_regions(reference, true, ncct.lungs, ncct.nodules, subject.airway_wall)
     syn = enhance(ncct)
-    given = {SYN: syn, NCCT: replace(syn, volume=syn.volume.with_array(np.rint(ncct.volume.array).astype(np.int16)))}
+    given = {SYN: syn, NCCT: as_second_channel(syn, np.asarray(ncct.volume.array))}
     rows: dict[str, dict[str, Outcome]] = {}
     shown = {"truth": np.asarray(reference.array)}
     for row, (which, find) in segmenters.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from training.evaluation.scores import (
     nodule_scores,
     vessel_scores,
 )
-from training.evaluation.subject import Subject
+from training.evaluation.subject import Subject, as_second_channel
 
 Synthesise = Callable[[Ncct], SynCect]
 Segment = Callable[[SynCect], NDArray[np.uint8]]
@@ -100,7 +100,7 @@ def measure(subject: Subject, networks: Networks, roi_diameter: float) -> tuple[
     syn = networks.enhance(ncct)
     images[SYN] = np.asarray(syn.volume.array)
     found = {
-        row: syn.volume.with_array(networks.find(replace(syn, volume=syn.volume.with_array(_int16(second)))))
+        row: syn.volume.with_array(networks.find(as_second_channel(syn, second)))
         for row, second in ((NCCT_VESSELS, images[NCCT]), (SYN_VESSELS, images[SYN]), (CECT_VESSELS, cect))
     }
     reference = subject.labels or found[CECT_VESSELS]
@@ -165,7 +165,3 @@ def _facts(subject: Subject, reference: Volume) -> dict[str, Any]:
 def _plain(rows: Mapping[str, Scores]) -> dict[str, dict[str, Any]]:
     """Values that JSON can hold: a number, or the word for why there is none."""
     return {row: {key: outcome.plain for key, outcome in scores.items()} for row, scores in rows.items()}
-
-
-def _int16(hu: NDArray[np.number]) -> NDArray[np.int16]:
-    return np.rint(np.clip(hu, -1024, 3071)).astype(np.int16)

@@ -11,7 +11,7 @@ import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
 
-from pulmomap.case import Ncct
+from pulmomap.case import Ncct, SynCect
 from pulmomap.imaging.lungs import lung_mask
 from training.evaluation.cases import CaseError, CaseFiles, GridError, Source, fingerprint_of, stored_case
 from training.evaluation.labels import read_labels
@@ -104,6 +104,11 @@ def stored_subject(case: Case) -> Subject:
     labels = case_volume(case, "vessels") if "vessels" in case else None
     walls = case.array(AIRWAY_WALL) if AIRWAY_WALL in case else None
     return Subject(case.name, replace(ncct, nodules=nodules), cect.with_array(_floats(cect)), labels, airway_wall=walls)
+
+
+def as_second_channel(syn: SynCect, hu: NDArray[np.number]) -> SynCect:
+    """Another image (HU, on the same grid) for the segmenter's second channel, as integers that a Syn-CECT can hold."""
+    return replace(syn, volume=syn.volume.with_array(np.rint(np.clip(hu, -1024, 3071)).astype(np.int16)))
 
 
 def _floats(volume: Volume) -> NDArray[np.float32]:
