@@ -142,7 +142,7 @@ def test_a_process_is_not_tied_to_a_core(write_bundle: WriteBundle) -> None:
     runtime(batch)
     with ThreadPoolExecutor(1) as elsewhere:
         running = elsewhere.submit(cores_until, caller, done := threading.Event())
-        for _ in range(6):
+        for _ in range(20):
             runtime(batch)
         done.set()
         seen = running.result()
