@@ -18,7 +18,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.filters import threshold_otsu
 
 from pulmomap.imaging.between_lungs import between_the_lungs
-from pulmomap.imaging.left_heart import Aorta, descending_aorta, left_atrium
+from pulmomap.imaging.left_heart import Aorta, descending_aorta, left_atrium, smoothed
 from pulmomap.imaging.lungs import LungMask
 
 Floats = NDArray[np.float32]
@@ -96,10 +96,12 @@ def tell_apart(cect: Volume, lungs: LungMask, rules: BolusRules = BolusRules()) 
     spacing = tuple(float(step) for step in cect.spacing)
     inside, lung = between_the_lungs(lungs.mask, cect), np.asarray(lungs.mask.array) > 0
     bright = inside & (hu > BLOOD)
-    found = descending_aorta(hu, inside, spacing, BLOOD, front=float(np.nonzero(lung)[1].mean()))
+    calm = smoothed(hu, spacing)
+    blood = inside & (calm > BLOOD)
+    found = descending_aorta(calm, blood, spacing, front=float(np.nonzero(lung)[1].mean()))
     if found is None:
         raise NoTiming("no descending aorta was found: the scan has no contrast, or does not hold the whole chest")
-    atrium = left_atrium(hu, inside, spacing, BLOOD, found)
+    atrium = left_atrium(calm, blood, spacing, found)
     if atrium is None:
         raise NoTiming("no left atrium was found in front of the descending aorta: nothing says which are the veins")
     around = _around(found, hu.shape, spacing)

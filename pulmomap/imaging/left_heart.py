@@ -50,28 +50,28 @@ class _Section:
     radius: float
 
 
-def descending_aorta(
-    hu: Floats, within: Mask, spacing: tuple[float, ...], threshold: float, front: float
-) -> Aorta | None:
+def smoothed(hu: Floats, spacing: tuple[float, ...]) -> Floats:
+    """The scan (HU) with the noise taken out of its blood, as both searches read it."""
+    return np.asarray(gaussian_filter(hu, [NOISE / step for step in spacing]))
+
+
+def descending_aorta(smooth: Floats, bright: Mask, spacing: tuple[float, ...], front: float) -> Aorta | None:
     """The longest upright run of bright circles in the back half of the chest.
 
     The circles are the largest that fit into the blood of a slice, so that vessels which lean on the aorta (the left
     inferior vein does) do not hide it.
 
     Args:
-        hu: HU, (slice, row, column), axial slices, rows towards the back.
-        within: bool, where to look.
+        smooth: from :func:`smoothed`, (slice, row, column), axial slices, rows towards the back.
+        bright: bool, where blood may be.
         spacing: mm.
-        threshold: HU; blood is brighter.
         front: row; what lies in front of it, as the superior vena cava, is another vessel.
 
     Returns:
         None when no run is :data:`LEAST` mm long.
     """
-    smooth = gaussian_filter(hu, [NOISE / step for step in spacing])
-    bright = within & (smooth > threshold)
     runs: list[list[_Section]] = []
-    for index in range(len(hu)):
+    for index in range(len(bright)):
         for section in _sections(index, bright[index], spacing):
             if section.row > front:
                 _continue(runs, section, spacing)
@@ -83,24 +83,23 @@ def descending_aorta(
     return Aorta(float(np.median(smooth[tuple(centres.T)])), centres, radius)
 
 
-def left_atrium(hu: Floats, within: Mask, spacing: tuple[float, ...], threshold: float, aorta: Aorta) -> float | None:
+def left_atrium(smooth: Floats, bright: Mask, spacing: tuple[float, ...], aorta: Aorta) -> float | None:
     """Median HU of the blood of the left atrium, the chamber in front of the descending aorta.
 
     Args:
-        hu, within, spacing, threshold: as of :func:`descending_aorta`.
+        smooth, bright, spacing: as of :func:`descending_aorta`.
         aorta: found there.
 
     Returns:
         None when no chamber lies there.
     """
     lowest = aorta.centres[: max(int(LOWER * len(aorta.centres)), 1)]
-    before = np.zeros(hu.shape, dtype=bool)
+    before = np.zeros(bright.shape, dtype=bool)
     near, far = (round((aorta.radius + step) / spacing[1]) for step in BEFORE)
     side = round(ASIDE / spacing[2])
     for index, row, column in lowest:
         before[index, max(row - far, 0) : max(row - near, 0), max(column - side, 0) : column + side] = True
-    smooth = gaussian_filter(hu, [NOISE / step for step in spacing])
-    deep = edt.edt(within & (smooth > threshold), anisotropy=spacing, black_border=False, parallel=1) > CHAMBER
+    deep = edt.edt(bright, anisotropy=spacing, black_border=False, parallel=1) > CHAMBER
     chamber = smooth[before & deep]
     return float(np.median(chamber)) if len(chamber) * float(np.prod(spacing)) > ENOUGH else None
 

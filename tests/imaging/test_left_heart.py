@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pulmomap.imaging.left_heart import Aorta, descending_aorta, left_atrium
+from pulmomap.imaging.left_heart import Aorta, descending_aorta, left_atrium, smoothed
 
 SPACING = (2.0, 1.5, 1.5)
 BLOOD = 180.0
@@ -26,7 +26,13 @@ def disc(row: int, column: int, radius: int) -> NDArray[np.bool_]:
 
 
 def found(hu: Floats, front: float = 40.0) -> Aorta | None:
-    return descending_aorta(hu, np.ones(hu.shape, dtype=bool), SPACING, BLOOD, front)
+    smooth = smoothed(hu, SPACING)
+    return descending_aorta(smooth, smooth > BLOOD, SPACING, front)
+
+
+def atrium_before(hu: Floats, aorta: Aorta) -> float | None:
+    smooth = smoothed(hu, SPACING)
+    return left_atrium(smooth, smooth > BLOOD, SPACING, aorta)
 
 
 def test_the_longest_tube_is_taken() -> None:
@@ -83,10 +89,9 @@ def test_a_gap_is_bridged_and_a_longer_one_is_not() -> None:
 
 def test_the_atrium_lies_before_the_aorta() -> None:
     hu = chest()
-    everywhere = np.ones(hu.shape, dtype=bool)
     aorta = found(hu)
     assert aorta is not None
-    assert left_atrium(hu, everywhere, SPACING, BLOOD, aorta) is None
+    assert atrium_before(hu, aorta) is None
     hu[10:30, 18:40, 25:60] = 330.0
     hu[45:60, 18:40, 25:60] = 500.0  # above it the pulmonary artery, which is not asked
-    assert left_atrium(hu, everywhere, SPACING, BLOOD, aorta) == pytest.approx(330.0, abs=1)
+    assert atrium_before(hu, aorta) == pytest.approx(330.0, abs=1)
