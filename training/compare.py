@@ -1,7 +1,8 @@
 """`python -m training compare`: the HiPaS table, several segmenters side by side on the cases of a store.
 
 Every arm is run as the application runs it, with the NCCT in both of its channels, with the Syn-CECT of the shipped
-synthesiser, or once with each, so that what the synthesis gives can be read; the paper's printed figures stand beside.
+synthesiser, or once with each, so that what the synthesis gives can be read; a network trained on each counts as one
+arm as well. The paper's printed figures stand beside.
 """
 
 from __future__ import annotations
@@ -41,15 +42,17 @@ class Arms:
     def stamp(self) -> dict[str, Any]:
         """What decides the figures beside the case. Raises CaseError when a bundle cannot be used."""
         from pulmomap.inference.bundle import BundleError, load_segmentation_bundle, load_synthesis_bundle
+        from training.evaluation.arms import row_name
         from training.evaluation.cases import CaseError
 
         try:
             weights = {"contrast_synthesis": load_synthesis_bundle(self.models / "contrast_synthesis").identity.digest}
             for name, arm in self.segmenters.items():
-                weights[name] = load_segmentation_bundle(arm.folder).identity.digest
+                for given, folder in arm.items():
+                    weights[row_name(name, given)] = load_segmentation_bundle(folder).identity.digest
         except BundleError as error:
             raise CaseError(str(error)) from error
-        return {"weights": weights, "given": {name: list(arm.given) for name, arm in self.segmenters.items()}}
+        return {"weights": weights}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,7 +68,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--plain-arm", action="append", default=[], metavar="NAME=FOLDER", help="one that is shown the NCCT only"
     )
     line.add_argument(
-        "--syn-arm", action="append", default=[], metavar="NAME=FOLDER", help="one that is shown the Syn-CECT always"
+        "--syn-arm",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="one that is shown the Syn-CECT only; under the name of a --plain-arm, what synthesis gives is tested",
     )
     line.add_argument("--jobs", type=int, default=1, help="cases at a time (default %(default)s)")
     line.add_argument("--threads", type=int, default=0, help="CPU threads a case (default: shared evenly)")
@@ -74,7 +81,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """The `compare` command."""
     from training.evaluate import alone_in, threads_of, watch
-    from training.evaluation.arms import NCCT, SYN, Arm
+    from training.evaluation.arms import NCCT, SYN
     from training.evaluation.cases import CaseError, find_cases
     from training.evaluation.results import read_results
     from training.evaluation.running import Job
@@ -83,12 +90,13 @@ def run(args: argparse.Namespace) -> int:
     sources = find_cases(args.store)
     if not all(isinstance(source, Path) for source in sources):
         raise CaseError(f"{args.store} is not a store; make one by `prepare phantoms --held-out` or `prepare dicom`")
-    arms = {SHIPPED: Arm(args.models / "vessel_segmentation", (NCCT, SYN))}
+    arms = {SHIPPED: dict.fromkeys((NCCT, SYN), args.models / "vessel_segmentation")}
     for texts, given in ((args.arm, (NCCT, SYN)), (args.plain_arm, (NCCT,)), (args.syn_arm, (SYN,))):
         for name, folder in map(named, texts):
-            if name in arms:
+            arm = arms.setdefault(name, {})
+            if not arm.keys().isdisjoint(given):
                 raise CaseError(f"the arm {name} is given twice; give each arm a name of its own")
-            arms[name] = Arm(folder, given)
+            arm.update(dict.fromkeys(given, folder))
     chosen = Arms(args.models, arms, args.threads or threads_of(args.jobs))
     job = Job(args.out, chosen.stamp(), partial(opened, chosen))
     with alone_in(args.out):

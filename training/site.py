@@ -19,13 +19,12 @@ from highdicom import Volume
 from numpy.typing import NDArray
 
 from pulmomap.dicom.reading import read_volume
+from pulmomap.inference.synthesis import HIGHEST_HU, LOWEST_HU
 from pulmomap.refusals import Refused
 from training.prepare import MARGIN, crop_centres
 from training.site_alignment import align
 from training.site_pairs import Pair, place
 from training.store import StoreError, read_case, write_case
-
-LOWEST_HU, HIGHEST_HU = -1024, 3071
 
 
 def store_salt(root: Path) -> bytes:

@@ -25,7 +25,7 @@ def test_every_arm_stands_beside_the_paper(
     out = tmp_path / "out"
     command = ["compare", str(tmp_path / "store"), "--models", str(models), "--out", str(out), "--threads", "1"]
     command += ["--arm", f"nnU-Net={models}", "--plain-arm", f"3D U-Net={models / 'vessel_segmentation'}"]
-    command += ["--syn-arm", f"two-stage={models}"]
+    command += ["--syn-arm", f"two-stage={models}", "--plain-arm", f"own={models}", "--syn-arm", f"own={models}"]
     assert main(command) == 0
     said = capsys.readouterr()
     assert "case-3 measured" in said.err
@@ -34,8 +34,10 @@ def test_every_arm_stands_beside_the_paper(
         "shipped, NCCT",
         "nnU-Net, NCCT",
         "3D U-Net, NCCT",
+        "own, NCCT",
         "shipped, NCCT + Syn-CECT",
         "nnU-Net, NCCT + Syn-CECT",
+        "own, NCCT + Syn-CECT",
         "two-stage, NCCT + Syn-CECT",
     ]
     assert means["shipped, NCCT"] == means["3D U-Net, NCCT"]  # one bundle under two names
@@ -44,6 +46,7 @@ def test_every_arm_stands_beside_the_paper(
     assert text in said.out
     assert "| *nnU-Net* | – | – | – | – | 80.6 | 79.9 | 74.9 | 80.2 | 68.2 |" in text
     assert "| shipped: dice_pa |" in text
+    assert "| own: dice_pa |" in text  # a network for each image, one arm
     assert "| 3D U-Net: dice_pa |" not in text
     assert "| two-stage: dice_pa |" not in text
     for table in text.split("### ")[1:]:  # every row has as many cells as its heading
@@ -58,6 +61,7 @@ def test_every_arm_stands_beside_the_paper(
         (["--arm", "shipped=x"], "the arm shipped is given twice"),
         (["--arm", "a"], "write NAME=FOLDER"),
         (["--arm", "a={models}", "--plain-arm", "a={models}"], "the arm a is given twice"),
+        (["--syn-arm", "a={models}", "--syn-arm", "a={models}"], "the arm a is given twice"),
         (["--arm", "a={models}/nowhere"], "cannot be read"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,17 +29,9 @@ NCCT, SYN = "NCCT", "NCCT + Syn-CECT"
 COLOURS = np.array([[24, 24, 24], [60, 110, 255], [235, 70, 60]], np.uint8)
 
 
-@dataclass(frozen=True)
-class Arm:
-    """A segmenter of the comparison.
-
-    Attributes:
-        folder: its bundle.
-        given: what it is shown, one row each: :data:`NCCT` (in both of its channels), :data:`SYN`.
-    """
-
-    folder: Path
-    given: tuple[str, ...]
+Arm = Mapping[str, Path]
+"""A segmenter of the comparison: what it is shown, one row each (:data:`NCCT`, in both channels, or :data:`SYN`), and
+the bundle that is shown it: one for both, or one trained on each."""
 
 
 def row_name(arm: str, given: str) -> str:
@@ -60,9 +51,9 @@ def open_segmenters(arms: Mapping[str, Arm], threads: int) -> dict[str, tuple[st
         model = open_vessel_model(folder, threads=threads)
         return lambda syn: np.asarray(segment(syn, model).labels.array)
 
-    find = {name: ready(arm.folder) for name, arm in arms.items()}
-    rows = [(name, given) for given in (NCCT, SYN) for name, arm in arms.items() if given in arm.given]
-    return {row_name(name, given): (given, find[name]) for name, given in rows}
+    find = {folder: ready(folder) for folder in {folder for arm in arms.values() for folder in arm.values()}}
+    rows = [(name, given, arm[given]) for given in (NCCT, SYN) for name, arm in arms.items() if given in arm]
+    return {row_name(name, given): (given, find[folder]) for name, given, folder in rows}
 
 
 def measure(
