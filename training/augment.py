@@ -1,4 +1,4 @@
-"""Random changes of a crop: the intensity gap between phantom and scanner, and small changes of pose and size.
+"""Random changes of a crop: the intensity gap between phantom and scanner, thick slices, changes of pose and size.
 
 No flips, except in the published training of the synthesiser: the left lung is not a mirrored right lung, and arteries
 and veins are told apart by their sides.
@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
+from pulmomap.imaging.thick_slices import slab_weights
 from training.recipe import Augmentation
 
 Floats = NDArray[np.float32]
@@ -43,6 +44,22 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator, largest: float) -> 
     sigma = rng.uniform(0.0, 0.8)
     noise = white if sigma < 0.3 else gaussian_filter(white, sigma, truncate=2.5)
     return np.asarray(noise * (rng.uniform(0.0, largest) / max(float(noise.std()), 1e-6)), dtype=np.float32)
+
+
+def slabs(size: int, rng: np.random.Generator, settings: Augmentation) -> Floats | None:
+    """Draw what thick slices, brought back onto the thin ones as the application does it, take from the thin ones.
+
+    Returns:
+        (``size``, ``size``) weights along the slices, rows sum to one; None where the slices stay thin. Nothing is
+        drawn from ``rng`` where ``settings.thick`` is 0.
+    """
+    if not settings.thick or rng.random() >= settings.thick:
+        return None
+    thickness = rng.uniform(1.0, min(settings.thickness, size / 2))
+    first = (thickness - 1) / 2 + rng.uniform(0.0, min(thickness, size - thickness))
+    centres = np.arange(first, size - 0.5 - thickness / 2 + 1e-9, thickness, dtype=np.float64)
+    back = np.array([np.interp(np.arange(size), centres, one) for one in np.eye(len(centres))]).T
+    return np.asarray(back @ slab_weights(centres, thickness, size), dtype=np.float32)
 
 
 def mirror(crops: Tensor, rng: np.random.Generator, share: float) -> Tensor:

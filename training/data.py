@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.augment import degrade, draw_affine, mirror, warp
+from training.augment import degrade, draw_affine, mirror, slabs, warp
 from training.losses_skeleton import tubed_skeleton
 from training.recipe import Crop, Preset, SecondChannel
 from training.store import Case
@@ -113,6 +113,8 @@ def segmentation_crop(case: Case, preset: Preset, rng: np.random.Generator, *, a
         else:
             second = second_channel(hu, plain, "syn" in case, preset.second_channel, rng)
         plain, second = degrade(plain, rng, preset.augmentation), degrade(second, rng, preset.augmentation)
+        if (weights := slabs(size[0], rng, preset.augmentation)) is not None:  # after the noise: slabs average it too
+            plain, second = (np.tensordot(weights, one, 1) for one in (plain, second))
     else:
         alone = preset.second_channel.syn + preset.second_channel.cect == 0
         second = plain if alone else hu("syn" if "syn" in case else "cect")

@@ -34,6 +34,8 @@ class Augmentation(_Settings):
     gain: float = Field(0.03, ge=0, description="largest relative change of the HU scale around water")
     noise: float = Field(25.0, ge=0, description="HU; largest standard deviation of added, correlated noise")
     blur: float = Field(0.8, ge=0, description="voxels; largest sigma of the Gaussian that softens the input")
+    thick: float = Field(0.0, ge=0, le=1, description="share of the crops whose slices are thick; segmentation")
+    thickness: float = Field(3.0, gt=1, description="of the thickest slices, in voxels of the store")
     affine: float = Field(0.25, ge=0, le=1, description="share of the crops that are turned and scaled")
     angle: float = Field(8.0, ge=0, description="degrees; largest rotation about each axis")
     scale: float = Field(0.1, ge=0, lt=1, description="largest relative change of size")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.tiny_preset import tiny_preset
-from training.augment import degrade, draw_affine, warp
+from training.augment import degrade, draw_affine, slabs, warp
 from training.batches import training_batch, validation_crops
 from training.data import coarser, read_patch, segmentation_crop, synthesis_crop
 from training.recipe import Augmentation, Preset
@@ -103,6 +103,38 @@ def test_degrading_keeps_the_mean_within_shift_and_gain() -> None:
         assert abs(changed.mean() - 40) < 15 + 0.03 * 40 + 25 / np.sqrt(image.size) * 8
         assert changed.std() <= 25 * 1.05
     assert (image == 40).all(), "the input is left alone"
+
+
+@given(size=st.integers(4, 40), seed=st.integers(0, 1000))
+def test_thick_slices_are_means_of_their_neighbours(size: int, seed: int) -> None:
+    settings = Augmentation(thick=1.0, thickness=3.0)
+    weights = slabs(size, np.random.default_rng(seed), settings)
+    assert weights is not None
+    assert weights.shape == (size, size)
+    assert weights.min() >= 0
+    assert np.allclose(weights.sum(1), 1, atol=1e-5)
+    inner = np.arange(4, size - 4)
+    # a thin slice counts as a whole at its centre, which can move a slab's centre by an eighth of one
+    assert np.allclose((weights @ np.arange(size))[inner], inner, atol=0.126), "a ramp stays where it is"
+    across = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))[inner]
+    assert not weights[inner][across > 4].any(), "nothing from beyond the two slabs around a slice"
+
+
+def test_thin_slices_stay_and_draw_nothing() -> None:
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    assert slabs(16, rng, Augmentation()) is None
+    assert rng.random() == other.random()
+
+
+def test_slices_of_a_thick_crop_are_smooth_in_both_images(make_case: MakeCase) -> None:
+    case, preset = make_case("a", 1), tiny_preset("segmentation")
+    still = {"shift": 0.0, "gain": 0.0, "noise": 0.0, "blur": 0.0, "affine": 0.0, "thickness": 3.0}
+    steps = []
+    for thick in (0.0, 1.0):
+        drawn = preset.model_copy(update={"augmentation": Augmentation(**still, thick=thick)})
+        crops = [segmentation_crop(case, drawn, np.random.default_rng(seed))["x"] for seed in range(12)]
+        steps.append(torch.stack([crop.diff(dim=1).square().mean((1, 2, 3)) for crop in crops]).mean(0))
+    assert (steps[1] < 0.8 * steps[0]).all()
 
 
 def test_no_change_is_the_identity() -> None:
