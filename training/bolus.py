@@ -51,12 +51,14 @@ def run(args: argparse.Namespace) -> int:
     plain = de_enhanced(cect, lungs, reference)
     ncct = Ncct(chosen[0], plain, lungs.mask)
     facts = described(reference, cect)
+    volumes = {"cect": cect, "ncct": plain, "labels": cect.with_array(reference.labels)}
     found = None
     if args.models is not None:
         syn, found = run_networks(ncct, args.models)
         facts |= judged(reference, cect, plain, syn, found)
+        volumes |= {"syn_cect": cect.with_array(syn), "found": cect.with_array(found)}
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, volume in (("cect", cect), ("ncct", plain), ("labels", cect.with_array(reference.labels))):
+    for name, volume in volumes.items():
         nibabel.save(volume.to_nibabel(), args.out / f"{name}.nii.gz")
     picture(cect, plain, reference, found).save(args.out / "overview.png")
     write_atomically(args.out / "labels.json", json.dumps(NAMES, indent=1).encode())
