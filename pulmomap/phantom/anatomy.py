@@ -106,7 +106,7 @@ def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
     aorta = [exact(4, -12, -40), near(-14, -22, -12), near(-17, -14, 22), near(0, 2, 44), near(19, 26, 38)]
     aorta += [near(27, 46, 14), near(26, 52, -60), near(16, 54, -120), exact(10, 52, -200)]
     calibres = np.array([15, 15.5, 15, 14, 13, 12.5, 12, 11.5, 11]) * size * patient.calibre
-    division = near(17, -14, -2)
+    division = near(17, -14, -9)
     atrium = near(4, 24, -52)
     veins = {"right superior": (-27, -8, 10), "right inferior": (-26, 6, -6)}
     veins |= {"left superior": (28, -6, 12), "left inferior": (27, 8, -5)}
@@ -114,9 +114,9 @@ def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
         carina=near(0, 22, 0),
         aorta=aorta,
         aorta_radii=list(calibres),
-        trunk=[exact(20, -46, -42), near(22, -34, -14), division],
-        right_artery=[division, near(-6, 0, -12), near(-28, 6, -15), near(-40, 10, -18)],
-        left_artery=[division, near(34, 2, 2), near(45, 18, 4), near(50, 28, -8)],
+        trunk=[exact(20, -46, -42), near(22, -35, -20), division],
+        right_artery=[division, near(-6, 0, -18), near(-28, 6, -21), near(-40, 10, -24)],
+        left_artery=[division, near(32, 3, -3), near(42, 18, -2), near(48, 28, -14)],
         superior_cava=[exact(-22, -18, 85), near(-25, -14, 30), near(-27, -10, -36)],
         inferior_cava=[exact(-26, -4, -88), exact(-26, 12, -125), exact(-22, 20, -210)],
         left_atrium=atrium,
@@ -186,6 +186,8 @@ def _mediastinum(
         coarse.tube([marks.carina, at(30, 26, -14), at(44, 26, -22)], 12 * size),
         coarse.tube(marks.right_artery, 12 * size),
         coarse.tube(marks.left_artery, 12 * size),
+        coarse.tube([marks.ostia["left superior"], at(35, 3, -22), at(44, -5, -6)], 9 * size),
+        coarse.tube([marks.ostia["right superior"], at(-38, -3, -36), at(-44, -6, -20)], 9 * size),
     ]
     return {
         "heart": heart,

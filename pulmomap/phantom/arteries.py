@@ -22,20 +22,20 @@ def grow_arteries(
     division = tree.line(marks.trunk, -1)
     right = tree.line(marks.right_artery[1:], division)
     left = tree.line(marks.left_artery[1:], division)
-    interlobar = tree.line([near(-45, 14, -34)], right)
-    descending = tree.line([near(56, 36, -34)], left)
+    interlobar = tree.line([near(-47, 17, -33)], right)
+    descending = tree.line([near(52, 36, -36)], left)
     entries = {
-        Lobe.RIGHT_UPPER: tree.line([near(-46, 8, 2)], right),
-        Lobe.RIGHT_MIDDLE: tree.line([near(-50, 4, -44)], interlobar),
+        Lobe.RIGHT_UPPER: tree.line([near(-44, 8, -4)], right),
+        Lobe.RIGHT_MIDDLE: tree.line([near(-49, 4, -46)], interlobar),
         Lobe.RIGHT_LOWER: tree.line([near(-48, 32, -52)], interlobar),
-        Lobe.LEFT_UPPER: tree.line([near(58, 12, 4)], left),
-        Lobe.LEFT_LOWER: tree.line([near(57, 40, -48)], descending),
+        Lobe.LEFT_UPPER: tree.line([near(54, 12, 0)], left),
+        Lobe.LEFT_LOWER: tree.line([near(54, 40, -50)], descending),
     }
     others: dict[Segment, int] = {}
     if variants.ascending_artery:
-        others[Segment.RIGHT_POSTERIOR] = tree.line([near(-50, 26, -22)], interlobar, Lobe.RIGHT_UPPER)
+        others[Segment.RIGHT_POSTERIOR] = tree.line([near(-50, 26, -26)], interlobar, Lobe.RIGHT_UPPER)
     if variants.accessory_basal_artery:
-        others[Segment.LEFT_POSTERIOR_BASAL] = tree.line([near(56, 48, -36)], left, Lobe.LEFT_LOWER)
+        others[Segment.LEFT_POSTERIOR_BASAL] = tree.line([near(53, 48, -40)], left, Lobe.LEFT_LOWER)
     _accompany(tree, airways, entries, others, size, rng)
     accompanying = len(tree)
     growth = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4)

@@ -29,14 +29,14 @@ def grow_veins(
 ) -> tuple[Tree, Point]:
     """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
-    tree, entries = _venous_trunks(patient, variants, anatomy, rng)
+    tree = _venous_trunks(patient, variants, anatomy, rng)
     between = Growth(step=3.0 * size, reach=9.0, jitter=0.1, aside=standing.aside(3.0))
     fine = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4, aside=standing.aside(1.5))
-    for lobe, entry in entries.items():
+    for lobe in Lobe:
         inside = anatomy.lobes == lobe
         large = room(anatomy, coarse, 1 / 6000, inside & (anatomy.border < 5.0), pleura=8.0)
         large = large[standing.gap(large)[0] > 3.5]
-        colonise(tree, [entry], large, between, rng, lobe)
+        colonise(tree, tree.nodes_of(lobe), large, between, rng, lobe)
         space = room(anatomy, coarse, 1 / 11000, inside)
         space = space[standing.gap(space)[0] > 2.0]
         colonise(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
@@ -49,17 +49,19 @@ def grow_veins(
     return tree, radii
 
 
-def _venous_trunks(
-    patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator
-) -> tuple[Tree, dict[Lobe, int]]:
-    """The left atrium, its trunks, and the node from which each lobe's veins grow."""
+def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator) -> Tree:
+    """The left atrium, its trunks, and the nodes of each lobe from which its veins grow.
+
+    The veins of the upper lobes climb in front of the arteries and beside them to above the arteries' own division: at
+    that height the left one lies between the pulmonary trunk and the lung, as wide as the arteries there.
+    """
     near, marks = Near(patient, rng), anatomy.marks
     tree = Tree()
     atrium = tree.add(marks.left_atrium, -1)
     trunks = {
-        "right superior": near(-40, 2, -34),
+        "right superior": near(-38, -3, -36),
         "right inferior": near(-38, 34, -62),
-        "left superior": near(46, 0, -24),
+        "left superior": near(34, 5, -24),
         "left inferior": near(44, 38, -60),
     }
     ostia = dict(marks.ostia)
@@ -74,11 +76,11 @@ def _venous_trunks(
     middle = ends["right superior"]
     if variants.middle_lobe_vein:
         middle = tree.line([(ostia["right superior"] + ostia["right inferior"]) / 2, near(-40, 2, -46)], atrium)
-    entries = {
-        Lobe.RIGHT_UPPER: tree.line([near(-46, -2, -18)], ends["right superior"], Lobe.RIGHT_UPPER),
-        Lobe.RIGHT_MIDDLE: tree.line([near(-50, -8, -46)], middle, Lobe.RIGHT_MIDDLE),
-        Lobe.RIGHT_LOWER: tree.line([near(-44, 38, -68)], ends["right inferior"], Lobe.RIGHT_LOWER),
-        Lobe.LEFT_UPPER: tree.line([near(54, -4, -8)], ends["left superior"], Lobe.LEFT_UPPER),
-        Lobe.LEFT_LOWER: tree.line([near(50, 42, -68)], ends["left inferior"], Lobe.LEFT_LOWER),
-    }
-    return tree, entries
+    right = [near(-44, -7, -22), near(-46, -9, -8), near(-48, -4, 6)]
+    left = [near(38, -2, -15), near(44, -7, -6), near(48, -7, 4), near(51, -1, 13)]
+    tree.line(right, ends["right superior"], Lobe.RIGHT_UPPER)
+    tree.line([near(-50, -8, -46)], middle, Lobe.RIGHT_MIDDLE)
+    tree.line([near(-44, 38, -68)], ends["right inferior"], Lobe.RIGHT_LOWER)
+    tree.line(left, ends["left superior"], Lobe.LEFT_UPPER)
+    tree.line([near(50, 42, -68)], ends["left inferior"], Lobe.LEFT_LOWER)
+    return tree

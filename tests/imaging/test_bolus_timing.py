@@ -11,7 +11,7 @@ from pulmomap.imaging.deenhance import de_enhanced
 from pulmomap.imaging.lungs import LungMask, lung_mask
 from pulmomap.phantom.thorax import Phantom, draw
 
-EARLY, LATE = 1, 28  # seeds whose arteries are brighter than their veins, and the other way round
+EARLY, LATE = 9, 28  # seeds whose arteries are brighter than their veins, and the other way round
 
 Case = tuple[Phantom, LungMask, BolusReference]
 
