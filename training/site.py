@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from highdicom import Volume
 from numpy.typing import NDArray
 
 from pulmomap.dicom.reading import read_volume
-from pulmomap.inference.synthesis import HIGHEST_HU, LOWEST_HU
+from pulmomap.inference.synthesis import whole_hu
 from pulmomap.refusals import Refused
 from training.prepare import MARGIN, crop_centres
 from training.site_alignment import align
@@ -83,8 +82,8 @@ def write_pair(pair: Pair, root: Path, name: str, spacing: float) -> tuple[int, 
     """
     aligned = align(read_volume(pair.non_contrast), read_volume(pair.contrast), spacing, MARGIN)
     arrays: dict[str, NDArray[Any]] = {
-        "ncct": _int16(aligned.ncct),
-        "cect": _int16(aligned.cect),
+        "ncct": whole_hu(aligned.ncct.array),
+        "cect": whole_hu(aligned.cect.array),
         "lungs": aligned.lungs.array,
     }
     seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big")
@@ -99,7 +98,3 @@ def write_pair(pair: Pair, root: Path, name: str, spacing: float) -> tuple[int, 
         "alignment": aligned.facts,
     }
     return write_case(root, name, arrays | {"enhanced": enhanced}, facts).shape
-
-
-def _int16(volume: Volume) -> NDArray[np.int16]:
-    return np.asarray(np.rint(np.clip(volume.array, LOWEST_HU, HIGHEST_HU)), dtype=np.int16)

@@ -125,9 +125,9 @@ def enhanced(
         enhancement.array *= closeness(hull, (spacing[0], spacing[1], spacing[2]), settings.taper_mm)
     added = resample_image(enhancement, part, fill=0.0).array
     _fade(added, part, box, ncct.volume.spatial_shape, settings.taper_mm)
-    syn = _to_int16(ncct.volume.array)
+    syn = whole_hu(ncct.volume.array)
     for below, scan, more in zip(syn[box], part.array, added, strict=True):
-        below[...] = _to_int16(scan + more)
+        below[...] = whole_hu(scan + more)
     return SynCect(ncct, ncct.volume.with_array(syn), identity)
 
 
@@ -175,5 +175,6 @@ def _fade(added: Floats, part: Volume, box: Box, size: tuple[int, ...], taper: f
             added *= ramp.reshape([-1 if other == axis else 1 for other in range(3)])
 
 
-def _to_int16(hu: NDArray[np.floating]) -> NDArray[np.int16]:
+def whole_hu(hu: NDArray[np.number]) -> NDArray[np.int16]:
+    """HU of any shape as the integers that a 12-bit CT holds."""
     return np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU)).astype(np.int16)

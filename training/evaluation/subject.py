@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pulmomap.case import Ncct, SynCect
 from pulmomap.imaging.lungs import lung_mask
-from pulmomap.inference.synthesis import HIGHEST_HU, LOWEST_HU
+from pulmomap.inference.synthesis import whole_hu
 from training.evaluation.cases import CaseError, CaseFiles, GridError, Source, fingerprint_of, stored_case
 from training.evaluation.labels import read_labels
 from training.evaluation.nodules import plain_nodules, read_nodules
@@ -109,7 +109,7 @@ def stored_subject(case: Case) -> Subject:
 
 def as_second_channel(syn: SynCect, hu: NDArray[np.number]) -> SynCect:
     """Another image (HU, on the same grid) for the segmenter's second channel, as integers that a Syn-CECT can hold."""
-    return replace(syn, volume=syn.volume.with_array(np.rint(np.clip(hu, LOWEST_HU, HIGHEST_HU)).astype(np.int16)))
+    return replace(syn, volume=syn.volume.with_array(whole_hu(hu)))
 
 
 def _floats(volume: Volume) -> NDArray[np.float32]:
