@@ -1,8 +1,9 @@
 """``python -m benchmarks.sliding_window``: our sliding window and nnU-Net's own predictor, one network, one volume.
 
-Needs nnU-Net (`make nnunet-env`). A network with random weights is written as nnU-Net stores one and exported as our
-bundle. Each method is a program that stays up; they take turns, so that a busy machine slows all alike. Processor
-seconds stand beside the wall's. The maps of both are compared as well. Times do not depend on weights or on content.
+Needs nnU-Net (`make nnunet-env`), for `--device cuda` with a PyTorch that has CUDA. A network with random weights is
+written as nnU-Net stores one and exported as our bundle. Each method is a program that stays up; they take turns, so
+that a busy machine slows all alike. Processor seconds stand beside the wall's. The maps of both are compared as well.
+Times do not depend on weights or on content.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rich.table import Table
 from scipy.special import softmax
 
 from benchmarks.nnunet_plan import plan
+from pulmomap.inference.hardware import Device
 from training.nnunet.programs import environment
 
 PROGRAM = Path(__file__).parent / "alternatives" / "nnunet_program.py"
@@ -73,11 +75,11 @@ class Method:
         return statistics.median(run[figure] for run in self.runs)
 
 
-def serve(bundle: Path, given: Path, threads: int) -> None:
+def serve(bundle: Path, given: Path, device: Device, threads: int) -> None:
     """Our side of the protocol of :class:`Method`."""
     from pulmomap.inference.segmentation import open_vessel_model, probabilities
 
-    model = open_vessel_model(bundle, device="cpu", threads=threads)
+    model = open_vessel_model(bundle, device=device, threads=threads)
     low, high = model.bundle.config.preprocessing.clip_hu
     hu = np.load(given)
     print("ready", flush=True)
@@ -87,8 +89,15 @@ def serve(bundle: Path, given: Path, threads: int) -> None:
         figures = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - busy}
         if save := line.rstrip("\n").partition("\t")[2]:
             np.save(save, found)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps(figures | {"peak_mib": peak}), flush=True)
+        figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(json.dumps(figures | gpu_peak(device)), flush=True)
+
+
+def gpu_peak(device: Device) -> dict[str, float]:
+    """Of the memory that PyTorch took on a GPU."""
+    import torch
+
+    return {"gpu_peak_mib": torch.cuda.max_memory_allocated() / 2**20} if device == "cuda" else {}
 
 
 def prepare(folder: Path, arguments: argparse.Namespace) -> None:
@@ -114,7 +123,7 @@ def methods(folder: Path, arguments: argparse.Namespace) -> dict[str, Method]:
     for name, options in chosen.items():
         if name.startswith(THEIRS):
             start = [str(environment() / "bin" / "python"), str(PROGRAM), "serve", str(folder / "model")]
-            settings = json.dumps({"threads": arguments.threads, **options})
+            settings = json.dumps({"threads": arguments.threads, "device": arguments.device, **options})
             found[name] = Method([*start, str(folder / "volume.npy"), settings])
         else:
             bundle = folder / "bundle"
@@ -124,7 +133,9 @@ def methods(folder: Path, arguments: argparse.Namespace) -> dict[str, Method]:
                 content["inference"]["overlap"] = options["overlap"]
                 path.write_text(json.dumps(content))
             start = [sys.executable, "-m", "benchmarks.sliding_window", "--threads", str(arguments.threads)]
-            found[name] = Method([*start, "--serve", str(bundle), str(folder / "volume.npy")])
+            found[name] = Method(
+                [*start, "--device", arguments.device, "--serve", str(bundle), str(folder / "volume.npy")]
+            )
     return found
 
 
@@ -146,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--features", type=int, nargs="+", default=[16, 32, 64, 96, 128], help="of each level")
     line.add_argument("--residual", action="store_true", help="residual encoder")
     line.add_argument("--runs", type=int, default=3, help="of each method (default %(default)s)")
+    line.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of both (default %(default)s)")
     line.add_argument("--threads", type=int, default=0, help="CPU threads (default: each method's own choice)")
     line.add_argument("--more", action="store_true", help="nnU-Net with mirroring, ours with less overlap, too")
     line.add_argument("--json", type=Path, default=Path("benchmarks/out/sliding_window.json"))
@@ -157,7 +169,7 @@ def main() -> None:
     """Measure and print the table."""
     arguments = parser().parse_args()
     if arguments.serve:
-        serve(*arguments.serve, arguments.threads)
+        serve(*arguments.serve, arguments.device, arguments.threads)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -169,6 +181,7 @@ def main() -> None:
         for method in running.values():
             method.close()
         content = {
+            "device": arguments.device,
             "size": arguments.size,
             "patch": arguments.patch,
             "features": arguments.features,
@@ -178,14 +191,20 @@ def main() -> None:
         }
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(content, indent=1) + "\n")
-    reference = running[THEIRS]
-    table = Table("what", "seconds", "CPU seconds", "times faster", "by CPU", "peak MiB", title=str(arguments.size))
+    show(running, arguments)
+    print(json.dumps(content["agreement"]))
+
+
+def show(running: dict[str, Method], arguments: argparse.Namespace) -> None:
+    """The table; the peak is the GPU's where that does the work."""
+    reference, peak = running[THEIRS], "peak_mib" if arguments.device == "cpu" else "gpu_peak_mib"
+    title = f"{arguments.size}, {arguments.device}"
+    table = Table("what", "seconds", "CPU seconds", "times faster", "by CPU", "peak MiB", title=title)
     for name, method in running.items():
         faster = [f"{reference.median(one) / method.median(one):.1f}" for one in ("seconds", "cpu")]
         measured = [f"{method.median(one):.2f}" for one in ("seconds", "cpu")]
-        table.add_row(name, *measured, *faster, f"{method.median('peak_mib'):.0f}")
+        table.add_row(name, *measured, *faster, f"{method.median(peak):.0f}")
     Console().print(table)
-    print(json.dumps(content["agreement"]))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def make(folder: Path, plan: Path) -> None:
     np.savez(folder / "answer.npz", given=given.numpy(), answer=answer.numpy())
 
 
-def opened(folder: Path, threads: int, mirroring: bool) -> Any:
+def opened(folder: Path, device: str, threads: int, mirroring: bool) -> Any:
     """nnU-Net's predictor with a network. Its search for the trainer, which imports all of nnU-Net, is left out."""
     from nnunetv2.inference import predict_from_raw_data as program
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -74,7 +74,7 @@ def opened(folder: Path, threads: int, mirroring: bool) -> Any:
     program.recursive_find_trainer_class_by_name = lambda name: nnUNetTrainer
     if threads:
         torch.set_num_threads(threads)
-    predictor = program.nnUNetPredictor(use_mirroring=mirroring, device=torch.device("cpu"), allow_tqdm=False)
+    predictor = program.nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(folder), None)
     return predictor
 
@@ -88,7 +88,7 @@ def predict(predictor: Any, volume: np.ndarray) -> np.ndarray:
     data = preprocessor.run_case_npy(*given)[0]
     if data.shape != volume.shape:
         raise SystemExit(f"nnU-Net cropped or resampled {volume.shape} to {data.shape}; give a volume without zeros")
-    return predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).float().numpy()
+    return predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).float().cpu().numpy()
 
 
 def main() -> None:
@@ -98,7 +98,8 @@ def main() -> None:
         make(folder, given)
         return
     options = json.loads(sys.argv[-1]) if sys.argv[-1].startswith("{") else {}
-    predictor = opened(folder, options.get("threads", 0), options.get("mirroring", False))
+    device = options.get("device", "cpu")
+    predictor = opened(folder, device, options.get("threads", 0), options.get("mirroring", False))
     volume = np.load(given)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -109,8 +110,10 @@ def main() -> None:
         figures = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - busy}
         if save:
             np.save(save, found)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps(figures | {"peak_mib": peak}), flush=True)
+        figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        if device == "cuda":
+            figures["gpu_peak_mib"] = torch.cuda.max_memory_allocated() / 2**20
+        print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

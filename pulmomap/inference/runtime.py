@@ -20,7 +20,7 @@ from pulmomap.inference.bundle import Bundle, BundleError
 from pulmomap.inference.hardware import Device, Precision, cpu_precision
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Floats = NDArray[np.float32]
 Format = Literal["f32", "bf16"]
@@ -76,12 +76,16 @@ def open_runtime(
 
 
 class TorchRuntime:
-    """Eager PyTorch."""
+    """Eager PyTorch.
+
+    Attributes:
+        device: where the network is.
+    """
 
     def __init__(self, network: nn.Module, device: Literal["cpu", "cuda"], precision: Format, axes: int) -> None:
         import torch
 
-        self._device, self._precision = device, precision
+        self.device, self._precision = device, precision
         self._layout = torch.channels_last if axes == 2 else torch.channels_last_3d
         self._network = network.to(device)
         if device == "cuda":  # on CPUs this layout is slower for these networks
@@ -91,13 +95,19 @@ class TorchRuntime:
     def __call__(self, batch: Floats) -> Floats:
         import torch
 
+        with torch.inference_mode():
+            return cast(Floats, self.answer(torch.from_numpy(batch).to(self.device)).cpu().contiguous().numpy())
+
+    def answer(self, batch: Tensor) -> Tensor:
+        """As a call, from and to float32 tensors on :attr:`device`; to be called in inference mode."""
+        import torch
+
         bf16 = self._precision == "bf16"
-        half = torch.autocast(self._device, torch.bfloat16) if bf16 else contextlib.nullcontext()
-        with torch.inference_mode(), half:
-            given = torch.from_numpy(batch).to(self._device)
-            if self._device == "cuda":
-                given = given.contiguous(memory_format=self._layout)
-            return cast(Floats, self._network(given).float().cpu().contiguous().numpy())
+        half = torch.autocast(self.device, torch.bfloat16) if bf16 else contextlib.nullcontext()
+        with half:
+            given = batch.contiguous(memory_format=self._layout) if self.device == "cuda" else batch
+            found: Tensor = self._network(given).float()
+            return found
 
 
 class OpenVinoRuntime:

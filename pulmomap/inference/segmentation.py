@@ -16,12 +16,11 @@ import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import softmax
 
 from pulmomap.case import Ncct, SynCect, VesselMap
 from pulmomap.imaging.between_lungs import between_the_lungs
 from pulmomap.imaging.classes import resample_classes
-from pulmomap.imaging.windows import Blend, Size, Tiling
+from pulmomap.imaging.windows import Size, Tiling
 from pulmomap.inference.bundle import Bundle, load_segmentation_bundle
 from pulmomap.inference.bundle_spec import SegmentationConfig
 from pulmomap.inference.cleaning import keep_inside, keep_linked, nodule_body, one_class_a_branch
@@ -37,6 +36,7 @@ from pulmomap.inference.preparation import (
     to_network,
 )
 from pulmomap.inference.runtime import Runtime, open_runtime
+from pulmomap.inference.sliding import sliding_probabilities
 
 CLASSES = 3  # background, PA, PV
 Labels = NDArray[np.uint8]
@@ -168,14 +168,7 @@ def probabilities(stacked: Floats, model: VesselModel, progress: Progress = no_p
         first, second, third = (max(side // stride, 1) * stride for side in inference.window)
         tile = fitted_tile(_size(stacked), (first, second, third), inference.overlap, stride)
     tiling = Tiling(_size(stacked), tile, inference.overlap)
-    blend = Blend(tiling, CLASSES)
-    windows = list(tiling.windows())
-    for done, window in enumerate(windows, start=1):
-        blend.add(window, model.runtime(np.ascontiguousarray(stacked[(None, slice(None), *window)]))[0])
-        progress(done / len(windows))
-    for logits in blend.result.transpose(1, 0, 2, 3):  # slice by slice: no second volume of floats
-        logits[...] = softmax(logits, axis=0)
-    return blend.result
+    return sliding_probabilities(stacked, model.runtime, tiling, CLASSES, progress)
 
 
 def _size(stacked: Floats) -> Size:
