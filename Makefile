@@ -30,7 +30,7 @@ pacs-demo: $(STAMP)  ## Orthanc, gateway and viewer on loopback: send a phantom 
 	$(BIN)/python -m deploy.demo --seed $(SEED)
 
 test: $(STAMP)   ## the test suite (under 15 minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations=15
 
 test-slow: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -32,7 +32,7 @@ from training.nnunet.programs import environment
 
 PROGRAM = Path(__file__).parent / "alternatives" / "nnunet_program.py"
 OURS, THEIRS = "PulmoMAP", "nnU-Net"
-MORE = {"nnU-Net, mirrored": {"mirroring": True}, "PulmoMAP, overlap 1/4": {"overlap": 0.25}}
+MIRRORED, AS_SHIPPED = "nnU-Net, mirrored", "PulmoMAP, overlap 1/4"
 
 
 def volume(size: tuple[int, ...]) -> np.ndarray:
@@ -118,7 +118,9 @@ def prepare(folder: Path, arguments: argparse.Namespace) -> None:
 
 def methods(folder: Path, arguments: argparse.Namespace) -> dict[str, Method]:
     """The programs, started."""
-    chosen: dict[str, dict[str, Any]] = {THEIRS: {}, OURS: {}} | (MORE if arguments.more else {})
+    chosen: dict[str, dict[str, Any]] = {THEIRS: {}, OURS: {}, AS_SHIPPED: {"overlap": 0.25}}
+    if arguments.mirrored:
+        chosen[MIRRORED] = {"mirroring": True}
     found = {}
     for name, options in chosen.items():
         if name.startswith(THEIRS):
@@ -159,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--runs", type=int, default=3, help="of each method (default %(default)s)")
     line.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of both (default %(default)s)")
     line.add_argument("--threads", type=int, default=0, help="CPU threads (default: each method's own choice)")
-    line.add_argument("--more", action="store_true", help="nnU-Net with mirroring, ours with less overlap, too")
+    line.add_argument("--mirrored", action="store_true", help="nnU-Net with mirroring, too")
     line.add_argument("--json", type=Path, default=Path("benchmarks/out/sliding_window.json"))
     line.add_argument("--serve", type=Path, nargs=2, help=argparse.SUPPRESS)
     return line

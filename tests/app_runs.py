@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "models"
 PHANTOM_SEED = 7
 
 
@@ -38,9 +40,14 @@ class AppRun:
         return self.out / str(series["key"])
 
 
-def run_app(study: Path, out: Path, *options: str, **environment: str) -> AppRun:
+def app_command(study: Path, out: Path, models: Path = MODELS) -> list[str]:
+    """What a user types."""
+    return [sys.executable, "-m", "app", "-i", str(study), "-o", str(out), "-m", str(models)]
+
+
+def run_app(study: Path, out: Path, *options: str, models: Path = MODELS, **environment: str) -> AppRun:
     """Run the app as a user does: a process of its own."""
-    command = [sys.executable, "-m", "app", "-i", str(study), "-o", str(out), "-m", "models", *options]
+    command = [*app_command(study, out, models), *options]
     process = subprocess.run(
         command,
         cwd=ROOT,
@@ -51,6 +58,17 @@ def run_app(study: Path, out: Path, *options: str, **environment: str) -> AppRun
         check=False,
     )
     return AppRun(study, out, process.returncode, process.stderr)
+
+
+def write_quick_models(folder: Path, spacing: float = 2.0) -> Path:
+    """The shipped models on coarser grids: an eighth of the work, for tests in which any map of vessels will do."""
+    for name in ("contrast_synthesis", "vessel_segmentation"):
+        shutil.copytree(MODELS / name, folder / name)
+        path = folder / name / "configs" / "inference.json"
+        content = json.loads(path.read_text())
+        content["preprocessing"]["spacing_mm"] = [spacing] * 3
+        path.write_text(json.dumps(content))
+    return folder
 
 
 def draw_phantom(out: Path, *options: str) -> Path:

@@ -6,19 +6,18 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from app_runs import ROOT, AppRun, run_app
+from app_runs import ROOT, AppRun, app_command, run_app
 from pydicom import dcmread
 
 RESULTS = {"measurements.sr.dcm", "vessels.seg.dcm", "report.html", "surfaces.glb", "syn-cect"}
 
 
-def start(study: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "app", "-i", str(study), "-o", str(out), "-m", "models"]
+def start(study: Path, out: Path, models: Path) -> subprocess.Popen[bytes]:
+    command = app_command(study, out, models)
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -37,25 +36,25 @@ def assert_whole(out: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_at_a_random_moment(phantom_run: AppRun, tmp_path: Path, seed: int) -> None:
-    seconds = sum(phantom_run.done[0]["seconds"].values())
-    process = start(phantom_run.study, tmp_path)
+def test_killed_at_a_random_moment(quick_run: AppRun, quick_models: Path, tmp_path: Path, seed: int) -> None:
+    seconds = sum(quick_run.done[0]["seconds"].values())
+    process = start(quick_run.study, tmp_path, quick_models)
     time.sleep(random.Random(seed).uniform(0.2, 1.2) * seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert_whole(tmp_path)
 
 
-def test_killed_while_writing_then_run_again(phantom_run: AppRun, tmp_path: Path) -> None:
+def test_killed_while_writing_then_run_again(study: Path, quick_models: Path, tmp_path: Path) -> None:
     """Killed as soon as the first result is being written: the moment with most to lose."""
-    process = start(phantom_run.study, tmp_path)
+    process = start(study, tmp_path, quick_models)
     while process.poll() is None and not list(tmp_path.glob(".partial/*/syn-cect/*.dcm")):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert_whole(tmp_path)
     assert list((tmp_path / ".partial").iterdir())
-    again = run_app(phantom_run.study, tmp_path)
+    again = run_app(study, tmp_path, models=quick_models)
     assert again.code == 0, again.stderr
     assert_whole(tmp_path)
     assert not (tmp_path / ".partial").exists()
