@@ -76,15 +76,18 @@ def test_application_gives_nnunets_answer(residual: bool, tmp_path: Path) -> Non
 
 
 def test_tiny_training_runs_from_store_to_application(store: Path, tmp_path: Path) -> None:
+    """Compared in one window: its training is not the same twice, so how far windows disagree is not either."""
     run = tmp_path / "run"
     command = ["fit", "nnunet", "--preset", "smoke", "--data", str(store), "--out", str(run), "--threads", "1"]
     assert main(command) == 0
     assert main(command) == 2  # it holds a run already
     assert main([*command, "--resume"]) == 0
     (model,) = (run / "results").glob("*/PulmoMapTrainer__*")
-    hu = [volume((24, 40, 40))]
+    hu = [volume((16, 16, 16))]
     (expected,), (found,) = theirs(model, hu, tmp_path), ours(run, hu, tmp_path)
-    assert np.abs(expected - found).mean() < 6e-3
+    difference = np.abs(expected - found)[:, 4:-4, 4:-4, 4:-4]
+    assert difference.max() < 2e-2
+    assert difference.mean() < 1e-3
     facts = json.loads((tmp_path / "bundle" / "configs" / "metadata.json").read_text())
     assert facts["steps"] == 4
     assert facts["data"]["train_cases"] == 2
