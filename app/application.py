@@ -28,6 +28,13 @@ from pulmomap.inference.segmentation import VesselModel
 from pulmomap.inference.synthesis import ContrastModel
 from pulmomap.staging import Staging
 
+QUIET_MS = 500
+"""How long no stage may have anything to do before the run counts as over.
+
+With the scheduler's own 0, a run on a busy machine ended once between two stages: the first one's message was sent, and
+nobody had looked whether the second could begin. Every run ends this much later.
+"""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -98,4 +105,11 @@ class PulmoMapApp(Application):  # type: ignore[misc]
         self.add_flow(seg, sr, {("job", "job")})
         for end in ends:
             self.add_flow(end, publisher, {("job", end.title)})
-        self.scheduler(EventBasedScheduler(self, worker_thread_number=settings.runtime.workers, name="scheduler"))
+        self.scheduler(
+            EventBasedScheduler(
+                self,
+                worker_thread_number=settings.runtime.workers,
+                stop_on_deadlock_timeout=QUIET_MS,
+                name="scheduler",
+            )
+        )

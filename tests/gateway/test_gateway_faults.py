@@ -64,7 +64,7 @@ def test_failing_app_goes_to_the_dead_letters_and_comes_back(
 def test_fault_of_the_app_is_named(site: Site, tmp_path: Path, behaviour: dict[str, Any], code: str) -> None:
     site.behave(**behaviour)
     site.settings["processing"]["attempts"] = 1
-    site.settings["app"]["timeout_s"] = 2
+    site.settings["app"]["timeout_s"] = 2 if code == "APP_TIMEOUT" else 120  # a busy machine is no fault
     name = site.orthanc.post(made_series(tmp_path / "ct"))
     assert ends_as(site, name, "dead")["code"] == code
     assert site.orthanc.own() == {}
