@@ -41,7 +41,7 @@ def test_both_ways_give_one_answer(
     assert told[-1] == 1.0
 
 
-def test_an_answer_that_is_too_small_for_the_volume_cannot_pass(write_bundle: WriteBundle) -> None:
+def test_an_answer_that_is_too_small_for_the_volume_cannot_pass() -> None:
     """Windows and network must agree in size: a mistake there would shift vessels."""
     network = TorchRuntime(torch.nn.AvgPool3d(2), "cpu", "f32", 3)
     with pytest.raises(RuntimeError, match="size of tensor"):
