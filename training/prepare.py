@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter, uniform_filter
 
+from training.children import end_with_parent
 from training.levels import phantom_levels
 from training.store import HELD_OUT, StoreError, read_case, write_case
 from training.structures import AIRWAY_WALL, airway_wall
@@ -117,16 +118,17 @@ def prepare_phantoms(
     check_side(wanted, held_out=held_out)
     root.mkdir(parents=True, exist_ok=True)
     share = max(1, len(os.sched_getaffinity(0)) // processes)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_take_threads, initargs=(share,)) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=(share,)) as pool:
         for said in pool.map(draw_case, wanted, [root] * len(wanted), [spacing] * len(wanted)):
             print(said, flush=True)
 
 
-def _take_threads(count: int) -> None:
+def _begin(threads: int) -> None:
     """Processes that each used every core would wait for each other."""
     import torch
 
-    torch.set_num_threads(count)
+    end_with_parent()
+    torch.set_num_threads(threads)
 
 
 def check_side(seeds: Iterable[int], *, held_out: bool) -> None:

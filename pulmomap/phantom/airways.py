@@ -9,7 +9,7 @@ import numpy as np
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.generations import levels
-from pulmomap.phantom.growth import Growth, Tree, central, colonise, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, central, fill, murray, smooth, without_twigs
 from pulmomap.phantom.lobes import LOBE_OF, SEGMENTS, Lobe, Segment
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.space import Branching, Near, Walls, room
@@ -44,21 +44,20 @@ def grow_airways(patient: Patient, anatomy: Anatomy, coarse: Coarse, walls: Wall
         Lobe.LEFT_UPPER: tree.line([near(54, 12, -10)], left),
         Lobe.LEFT_LOWER: tree.line([near(50, 36, -42)], left),
     }
-    growth = Growth(step=3.0 * size, reach=9.0, jitter=0.08)
-    for segment, start in _segmental_bronchi(tree, entries, anatomy, coarse):
-        space = room(anatomy, coarse, 1 / 9000, anatomy.segments == segment)
-        colonise(tree, [start], space, growth, rng, LOBE_OF[segment], segment)
-    tree = without_twigs(tree, 3)
+    growth = Growth(step=3.0 * size, reach=5.0, widest=65.0)
+    for segment in _segmental_bronchi(tree, entries, anatomy, coarse):
+        space = room(anatomy, coarse, 1 / 16000, anatomy.segments == segment)
+        starts = [node for node in range(len(tree)) if tree.segments[node] == segment]
+        fill(tree, starts, space, growth, rng, LOBE_OF[segment], segment)
+    tree = without_twigs(tree, 2)
     smooth(tree, 2)
     walls.clear(tree, 4.0)
     radii = central(murray(tree, 0.85 * size, 2.4, 8.8 * size), tree, 8.8 * size, 2.7)
     return Branching(tree, radii, levels(tree, radii))
 
 
-def _segmental_bronchi(
-    tree: Tree, entries: dict[Lobe, int], anatomy: Anatomy, coarse: Coarse
-) -> Iterator[tuple[Segment, int]]:
-    """Add the stems and segmental bronchi; yields each segment with the last node of its bronchus."""
+def _segmental_bronchi(tree: Tree, entries: dict[Lobe, int], anatomy: Anatomy, coarse: Coarse) -> Iterator[Segment]:
+    """Add the stems and segmental bronchi; yields each segment when it has its bronchus."""
     stems: dict[Segment, int] = {}
     for group in STEMS:
         lobe = LOBE_OF[group[0]]
@@ -71,7 +70,9 @@ def _segmental_bronchi(
             root = stems.get(segment, entries[lobe])
             start = tree.points[root]
             towards = start + 0.4 * (_middle(anatomy, coarse, segment) - start)
-            yield segment, tree.line([towards], root, lobe, segment)
+            step = min(3.0, 0.5 * float(np.linalg.norm(towards - start)))  # two nodes at least, or it would be a twig
+            tree.line([towards], root, lobe, segment, step)
+            yield segment
 
 
 def _middle(anatomy: Anatomy, coarse: Coarse, segment: Segment) -> Point:

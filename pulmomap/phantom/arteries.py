@@ -6,11 +6,24 @@ import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, central, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, central, fill, leaves_below, murray, smooth, without_twigs
 from pulmomap.phantom.lobes import Lobe, Segment
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.space import Branching, Near, Walls, room
 from pulmomap.phantom.variants import Variants
+
+# Where a lobe's arteries lie beside their bronchi on average, LPS in the right lung, x mirrored in the left: medial in
+# the upper lobes, lateral in the others. No side is certain, or a segmenter would tell an artery by it.
+SIDES = {
+    Lobe.RIGHT_UPPER: (0.7, -0.4, 0.2),
+    Lobe.RIGHT_MIDDLE: (-0.6, -0.2, 0.4),
+    Lobe.RIGHT_LOWER: (-0.7, 0.4, 0.0),
+    Lobe.LEFT_UPPER: (0.7, -0.2, 0.4),
+    Lobe.LEFT_LOWER: (-0.7, 0.4, 0.0),
+}
+SPREAD = 0.8  # about it, from segment to segment
+TIP, TIP_SPREAD = 0.93, 0.12  # radius at the tips, mm, and the spread of its logarithm between patients
+TURN = 0.25  # of the way to its segment's side that an artery goes round its bronchus in a step
 
 
 def grow_arteries(
@@ -37,16 +50,16 @@ def grow_arteries(
     if variants.accessory_basal_artery:
         others[Segment.LEFT_POSTERIOR_BASAL] = tree.line([near(53, 48, -40)], left, Lobe.LEFT_LOWER)
     _accompany(tree, airways, entries, others, size, rng)
-    accompanying = len(tree)
-    growth = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4)
+    growth = Growth(step=2.5 * size, reach=6.5, widest=75.0)
     for lobe in Lobe:
-        space = room(anatomy, coarse, 1 / 12000, anatomy.lobes == lobe)
-        colonise(tree, tree.nodes_of(lobe), space, growth, rng, lobe)
-    smooth(tree, 2, fixed=accompanying)
+        space = room(anatomy, coarse, 1 / 20000, anatomy.lobes == lobe)
+        fill(tree, tree.nodes_of(lobe), space, growth, rng, lobe)
+    smooth(tree, 3)
     tree = without_twigs(tree, 2)
     walls.clear(tree)
     calibre = size * patient.calibre
-    radii = central(murray(tree, 0.9 * size, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
+    tip = TIP * size * float(np.exp(np.clip(rng.normal(0.0, TIP_SPREAD), -2 * TIP_SPREAD, 2 * TIP_SPREAD)))
+    radii = central(murray(tree, tip, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
     return tree, radii
 
 
@@ -62,17 +75,38 @@ def _accompany(
     points, parents = airways.tree.arrays()
     along = points - points[np.maximum(parents, 0)]
     along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    # One side for the whole lung, bent smoothly as the airway turns: above and in front, more or less.
-    side = np.array([0.0, -0.5, 0.6]) + rng.normal(0.0, 0.3, 3)
-    across = side - (along @ side)[:, None] * along
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
+    wanted = _sides(airways.tree, rng)
+    across: dict[int, Point] = {}
     expected = np.minimum(0.72 * size * (4.0 * leaves_below(airways.tree)) ** (1 / 2.75), 9.0)
     beside: dict[int, int] = {}
     for node, (lobe, segment) in enumerate(zip(airways.tree.lobes, airways.tree.segments, strict=True)):
         if lobe:
-            offset = across[node] * (1.25 * airways.radii[node] + 1.05 * expected[node] + 0.3)
             before = int(parents[node])
+            came = across.get(before, np.array(tree.points[entries[Lobe(lobe)]]) - points[node])
+            across[node] = _turned(came, wanted[lobe, segment], along[node])
+            offset = across[node] * (1.25 * airways.radii[node] + 1.05 * expected[node] + 0.3)
             parent = beside.get(before, entries[Lobe(lobe)])
             if segment in others and airways.tree.segments[before] != segment:
                 parent = others[Segment(segment)]
             beside[node] = tree.line([points[node] + offset], parent, lobe, segment)
+
+
+def _sides(airways: Tree, rng: np.random.Generator) -> dict[tuple[int, int], Point]:
+    """Where the arteries of each segment lie beside its bronchi; of each lobe and 0, beside the lobar bronchus."""
+    supplied = sorted({pair for pair in zip(airways.lobes, airways.segments, strict=True) if pair[0]})
+    sides = {}
+    for lobe, segment in supplied:
+        mirror = 1.0 if lobe <= Lobe.RIGHT_LOWER else -1.0
+        sides[lobe, segment] = np.array(SIDES[Lobe(lobe)]) * (mirror, 1.0, 1.0) + rng.normal(0.0, SPREAD, 3)
+    return sides
+
+
+def _turned(came: Point, wanted: Point, along: Point) -> Point:
+    """The next side of a bronchus, a unit vector across it: the last one, turned some of the way to the wanted one."""
+    sides = (_across(came, along), _across(wanted, along))
+    return _across((1 - TURN) * sides[0] + TURN * sides[1], along)
+
+
+def _across(vector: Point, along: Point) -> Point:
+    flat = vector - (vector @ along) * along
+    return np.asarray(flat / (np.linalg.norm(flat) + 1e-9))

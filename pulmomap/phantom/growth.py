@@ -1,14 +1,12 @@
-"""Trees that fill a space: nodes with parents, grown by space colonisation.
+"""Trees that fill a space: nodes with parents, each branch dividing the territory that it feeds.
 
-The method is that of Runions et al. (2007): points of the space attract the nearest node, which grows towards the mean
-of their directions; a point is gone once a node is near. Radii follow Murray's law with a free exponent.
+The idea is that of Kitaoka et al. (1999) and Tawhai et al. (2000). Radii follow Murray's law with a free exponent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,76 +65,116 @@ class Tree:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a tree grows, mm.
+    """How a tree divides its territory.
 
     Attributes:
-        step: between two nodes. reach: an attractor is gone once a node is as near as this.
-        jitter, inertia: randomness and persistence of the direction, against the pull of 1.
+        step: between two nodes, mm. reach: a territory within this of a branch needs no branch of its own, mm.
+        widest: angle between a branch and its parent, degrees, at most.
         aside: moves new nodes (n, 3) out of what they must not run through.
     """
 
     step: float
     reach: float
-    jitter: float = 0.12
-    inertia: float = 0.5
+    widest: float = 60.0
     aside: Callable[[Points], Points] = lambda points: points
 
 
-# An attractor that no new node has come nearer to for this long lies behind a corner: it is given up.
-PATIENCE = 25
-ITERATIONS = 400
+PART = 0.4  # of the way towards the middle of what it feeds, which a branch goes before it divides
+UNEVEN = 0.25  # how far a division may be from even halves
+NEARER = 0.2  # mm; a branch that gains less on its territory stops
+BEHIND = -0.2  # cosine of the angle from where on a territory lies behind a branch and is given up
+BEND = 0.35  # of a branch's length over which it leaves the direction of its parent
 
 
-def colonise(
+def fill(
     tree: Tree,
     starts: Sequence[int],
-    attractors: Points,
+    targets: Points,
     growth: Growth,
     rng: np.random.Generator,
     lobe: int = 0,
     segment: int = 0,
 ) -> None:
-    """Grow ``tree`` from the start nodes until every attractor has a node within ``growth.reach``.
+    """Grow ``tree`` from the start nodes until every target has a branch that ends there or passes near.
 
+    Each target belongs to the nearest start. A branch runs some of the way to the middle of its targets and divides
+    them by a plane along itself, across their longest side; each half is the territory of a branch, and so on.
     ``lobe`` and ``segment`` are noted at the new nodes.
     """
-    if len(attractors) == 0:
-        return
     start = np.array(starts)
-    best: NDArray[Any]
-    owner: NDArray[Any]
-    waited: NDArray[Any]
-    best, nearest = cKDTree(np.array(tree.points)[start]).query(attractors)
-    owner, waited = start[nearest], np.zeros(len(attractors), dtype=int)
-    for _ in range(ITERATIONS):
-        alive = (best > growth.reach) & (waited < PATIENCE)
-        attractors, owner, best, waited = attractors[alive], owner[alive], best[alive], waited[alive]
-        if len(attractors) == 0:
-            return
-        nodes, new = _advance(tree, attractors, owner, growth, rng)
-        ids = np.array([tree.add(point, int(node), lobe, segment) for point, node in zip(new, nodes, strict=True)])
-        distance, which = cKDTree(new).query(attractors)
-        closer = distance < best - 1e-3
-        owner = np.where(closer, ids[which], owner)
-        waited = np.where(closer, 0, waited + 1)
-        best = np.where(closer, distance, best)
+    if len(targets) == 0 or len(start) == 0:
+        return
+    distance, nearest = cKDTree(np.array(tree.points)[start]).query(targets)
+    far = distance > growth.reach
+    for place in np.unique(nearest[far]):
+        node = int(start[place])
+        open_: list[tuple[int, Points]] = [(node, targets[far & (nearest == place)])]
+        while open_:
+            node, territory = open_.pop()
+            for half in _halves(tree, node, territory, rng):
+                if _unit(half.mean(axis=0) - tree.points[node]) @ _heading(tree, node) < BEHIND:
+                    continue
+                end = _branch(tree, node, half, growth, lobe, segment)
+                left = half[np.linalg.norm(half - tree.points[end], axis=1) > growth.reach]
+                if len(left) and _nearer(left.mean(axis=0), tree.points[node], tree.points[end]):
+                    open_.append((end, left))
 
 
-def _advance(
-    tree: Tree, attractors: Points, owner: NDArray[np.int64], growth: Growth, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], Points]:
-    """The growing nodes and where their next nodes lie."""
-    nodes, which = np.unique(owner, return_inverse=True)
-    here = np.array([tree.points[node] for node in nodes])
-    above = np.array([tree.points[max(tree.parents[node], 0)] for node in nodes])
-    pull = np.zeros((len(nodes), 3))
-    np.add.at(pull, which, _unit(attractors - here[which]))
-    heading = _unit(pull) + growth.inertia * _unit(here - above) + rng.normal(0.0, growth.jitter, pull.shape)
-    return nodes, growth.aside(here + growth.step * _unit(heading))
+def _nearer(place: Points, before: Points, after: Points) -> bool:
+    """Whether a branch has come nearer to where it wants to go; one that stands before an obstacle has not."""
+    return bool(np.linalg.norm(place - after) < np.linalg.norm(place - before) - NEARER)
+
+
+def _heading(tree: Tree, node: int) -> Points:
+    above = tree.parents[node]
+    return _unit(tree.points[node] - tree.points[above]) if above >= 0 else np.zeros(3)
+
+
+def _halves(tree: Tree, node: int, territory: Points, rng: np.random.Generator) -> list[Points]:
+    """The targets of a node's two branches, or of its only one."""
+    if len(territory) < 2:
+        return [territory]
+    middle = territory.mean(axis=0)
+    along = _unit(_heading(tree, node) + _unit(middle - tree.points[node]))
+    flat = territory - middle
+    flat = flat - np.outer(flat @ along, along)
+    axis = np.linalg.svd(flat + rng.normal(0.0, 0.1, flat.shape), full_matrices=False)[2][0]
+    side = flat @ axis
+    cut = np.quantile(side, 0.5 + rng.uniform(-UNEVEN, UNEVEN))
+    return [half for half in (territory[side <= cut], territory[side > cut]) if len(half)]
+
+
+def _branch(tree: Tree, node: int, territory: Points, growth: Growth, lobe: int, segment: int) -> int:
+    """Add a branch from a node towards a territory; returns its last node."""
+    here, heading = tree.points[node], _heading(tree, node)
+    gap = territory.mean(axis=0) - here
+    last = len(territory) == 1
+    length = float(np.linalg.norm(gap)) * (1.0 if last else PART)
+    direction = _within(_unit(gap), heading, growth.widest)
+    length = max(length, growth.step)
+    bend, end = here + BEND * length * heading, here + length * direction
+    count = max(1, round(length / growth.step))
+    share = (np.arange(1, count + 1) / count)[:, None]
+    path = (1 - share) ** 2 * here + 2 * share * (1 - share) * bend + share**2 * end
+    for wanted in path:  # one after the other, so that a branch goes round what stands in its way on one side
+        move = wanted - tree.points[node]
+        move *= min(1.0, 1.5 * growth.step / (np.linalg.norm(move) + 1e-9))
+        node = tree.add(growth.aside((tree.points[node] + move)[None])[0], node, lobe, segment)
+    return node
+
+
+def _within(direction: Points, heading: Points, widest: float) -> Points:
+    """A unit vector turned towards the heading until it is within an angle of it, degrees."""
+    cosine = float(direction @ heading)
+    limit = np.cos(np.deg2rad(widest))
+    if cosine >= limit or not heading.any():
+        return direction
+    across = _unit(direction - cosine * heading)
+    return np.asarray(limit * heading + np.sqrt(1 - limit**2) * across)
 
 
 def _unit(vectors: Points) -> Points:
-    return np.asarray(vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9))
+    return np.asarray(vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-9))
 
 
 def without_twigs(tree: Tree, shortest: int) -> Tree:
@@ -159,11 +197,11 @@ def without_twigs(tree: Tree, shortest: int) -> Tree:
     return result
 
 
-def smooth(tree: Tree, times: int, fixed: int = 0) -> None:
-    """Move inner nodes towards their neighbours. The first ``fixed`` nodes, the root and the tips stay."""
+def smooth(tree: Tree, times: int) -> None:
+    """Move the inner nodes of the lobes towards their neighbours; central nodes and tips stay."""
     points, parents = tree.arrays()
     has_parent = parents >= 0
-    movable = has_parent & (np.arange(len(points)) >= fixed)
+    movable = has_parent & (np.array(tree.lobes) > 0)
     for _ in range(times):
         total, count = np.zeros_like(points), np.zeros(len(points))
         np.add.at(total, parents[has_parent], points[has_parent])

@@ -19,7 +19,7 @@ from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.arteries import grow_arteries
 from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.generations import levels
-from pulmomap.phantom.growth import Tree
+from pulmomap.phantom.growth import Tree, smooth
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles, Tubes, give_way, never_touching, tubes, without_touching
 from pulmomap.phantom.space import Branching, Walls, off_the_pleura
@@ -30,7 +30,7 @@ from pulmomap.phantom.veins import grow_veins
 
 @dataclass(frozen=True)
 class Vasculature:
-    """The three trees. ``airways.radii`` is that of the lumen; ``airway_wall`` the wall's thickness at each node."""
+    """The three trees. ``airways.radii`` are lumens, ``airway_wall`` the walls; mm, at each node."""
 
     airways: Branching
     airway_wall: Point
@@ -38,20 +38,26 @@ class Vasculature:
     veins: Branching
 
 
+SMOOTHED = 3  # times, before a tree gives way once more
 # Surface to surface, mm. An artery may lean on the airway it runs with.
 BESIDE_AIRWAY = 0.1
 DENT = 0.6  # what an airway's wall may press into an artery that found no other way
 BESIDE_VESSEL = 0.4
 TOUCH = 0.05  # what nothing may come nearer to a vein than
-ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=4.0), Twigs(every=3.2)
+# A segmenter learns to tell an artery by the bronchus beside it. Walls that are too thick, or lumens that are always
+# wide, teach what no scan shows.
+NARROW_BELOW, NARROWING = 1.7, (0.0, 1.7)  # mm; exponent, between people
+WALL_LEAST, WALL_SHARE = 0.1, 0.17  # mm, and of the lumen's radius
+WALL_FACTOR = (1.0, 2.8)  # between people
+ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=5.0), Twigs(every=4.5)
 
 
 def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse) -> Vasculature:
     """Grow all three trees. Draws from ``coarse.rng``."""
     walls = Walls(anatomy, coarse)
     airways = grow_airways(patient, anatomy, coarse, walls)
-    wall = np.maximum(0.7, 0.22 * airways.radii)
-    bronchi = tubes(airways.tree, airways.radii, wall)
+    sheath = np.maximum(0.7, 0.22 * airways.radii)  # the room that an airway's wall, and what lies around it, may take
+    bronchi = tubes(airways.tree, airways.radii, sheath)
     artery, artery_radii = grow_arteries(patient, variants, anatomy, coarse, airways, walls)
     _part(artery, artery_radii, [bronchi], BESIDE_AIRWAY, coarse.rng, walls)
     standing = [bronchi, tubes(artery, artery_radii)]
@@ -75,13 +81,29 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
         segments = coarse.at(anatomy.segments, np.array(tree.points))
         tree.segments[:] = np.where(np.array(tree.lobes) > 0, segments, 0).tolist()
     arteries = Branching(artery, artery_radii, levels(artery, artery_radii))
-    return Vasculature(airways, wall, arteries, Branching(vein, vein_radii, levels(vein, vein_radii)))
+    veins = Branching(vein, vein_radii, levels(vein, vein_radii))
+    lumen = _narrowed(airways.radii, coarse.rng)
+    wall = _wall(lumen, sheath, coarse.rng)
+    return Vasculature(Branching(airways.tree, lumen, airways.levels), wall, arteries, veins)
+
+
+def _narrowed(lumen: Point, rng: np.random.Generator) -> Point:
+    """Lumen radii, mm, with the small airways as narrow as they are in one person: from wide to hardly to be seen."""
+    return lumen * np.minimum(1.0, lumen / NARROW_BELOW) ** rng.uniform(*NARROWING)
+
+
+def _wall(lumen: Point, sheath: Point, rng: np.random.Generator) -> Point:
+    """Thickness of an airway's wall, mm: thin where the airway is thin, in some people twice what it is in others."""
+    return np.minimum(rng.uniform(*WALL_FACTOR) * (WALL_LEAST + WALL_SHARE * lumen), sheath)
 
 
 def _part(
     tree: Tree, radii: Point, standing: Sequence[Tubes], gap: float, rng: np.random.Generator, walls: Walls
 ) -> None:
-    """Move a tree, all but its root, off what stands, and keep it inside the chest."""
+    """Move a tree, all but its root, off what stands, inside the chest; twice, what was bent smoothed in between."""
     fixed = np.zeros(len(tree), dtype=bool)
     fixed[0] = True
-    give_way(tree, radii, Obstacles(standing), gap, fixed, rng, walls.clear)
+    obstacles = Obstacles(standing)
+    give_way(tree, radii, obstacles, gap, fixed, rng, walls.clear)
+    smooth(tree, SMOOTHED)
+    give_way(tree, radii, obstacles, gap, fixed, rng, walls.clear)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, colonise, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, fill, murray, smooth, without_twigs
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles
@@ -16,6 +18,7 @@ from pulmomap.phantom.variants import Variants
 # Radius at the tips, mm: wider than of arteries, for veins have fewer of them; so the lobes' veins hold as much blood
 # as their arteries, at every width. Were thick vessels arteries and thin ones veins, a network would learn just that.
 TIP = 1.05
+PULL, PULLED = 0.15, 1.0  # of the distance to a border of segments in a step, and mm at most
 SPREAD = 0.17  # of its logarithm, from patient to patient
 
 
@@ -30,16 +33,17 @@ def grow_veins(
     """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
     tree = _venous_trunks(patient, variants, anatomy, rng)
-    between = Growth(step=3.0 * size, reach=9.0, jitter=0.1, aside=standing.aside(3.0))
-    fine = Growth(step=2.5 * size, reach=6.5, jitter=0.15, inertia=0.4, aside=standing.aside(1.5))
+    clear, onto_border = standing.aside(3.0), _towards_the_border(anatomy, coarse)
+    between = Growth(step=3.0 * size, reach=6.0, aside=lambda points: clear(onto_border(points)))
+    fine = Growth(step=2.5 * size, reach=6.5, widest=75.0, aside=standing.aside(1.5))
     for lobe in Lobe:
         inside = anatomy.lobes == lobe
-        large = room(anatomy, coarse, 1 / 6000, inside & (anatomy.border < 5.0), pleura=8.0)
+        large = room(anatomy, coarse, 1 / 6500, inside & (anatomy.border < 5.0), pleura=8.0)
         large = large[standing.gap(large)[0] > 3.5]
-        colonise(tree, tree.nodes_of(lobe), large, between, rng, lobe)
-        space = room(anatomy, coarse, 1 / 11000, inside)
+        fill(tree, tree.nodes_of(lobe), large, between, rng, lobe)
+        space = room(anatomy, coarse, 1 / 14000, inside)
         space = space[standing.gap(space)[0] > 2.0]
-        colonise(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
+        fill(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
     tree = without_twigs(tree, 2)
     smooth(tree, 1)
     walls.clear(tree)
@@ -47,6 +51,18 @@ def grow_veins(
     tip = TIP * size * float(np.exp(np.clip(rng.normal(0.0, SPREAD), -2 * SPREAD, 2 * SPREAD)))
     radii = murray(tree, tip, 2.4, largest)
     return tree, radii
+
+
+def _towards_the_border(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], Point]:
+    """What moves points (n, 3) some of the way to the nearest plane between two segments: there the large veins run."""
+    slopes = np.gradient(anatomy.border, *coarse.axes)[::-1]
+
+    def moved(points: Point) -> Point:
+        away = np.stack([coarse.at(slope, points) for slope in slopes], axis=1)
+        away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-6
+        return np.asarray(points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away)
+
+    return moved
 
 
 def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator) -> Tree:

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from pulmomap.phantom.fields import Coarse, Grid, Lens
 from pulmomap.phantom.generations import generations, levels
-from pulmomap.phantom.growth import Growth, Tree, central, colonise, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Points, Tree, central, fill, leaves_below, murray, smooth, without_twigs
 from pulmomap.phantom.separation import Obstacles, tubes
 from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.tubes import occupancy
@@ -24,13 +24,57 @@ def y_tree() -> Tree:
     return tree
 
 
-def test_colonisation_reaches_every_attractor() -> None:
-    rng = np.random.default_rng(0)
-    attractors = rng.uniform(-30, 30, (300, 3))
+def stem() -> Tree:
+    """A stem that points upwards to (0, 0, -40)."""
     tree = Tree()
-    tree.add(np.array([0.0, 0.0, -40.0]), -1)
-    colonise(tree, [0], attractors, Growth(step=3.0, reach=5.0), rng)
-    assert cKDTree(tree.arrays()[0]).query(attractors)[0].max() <= 5.0
+    tree.line([np.array([0.0, 0.0, -60.0]), np.array([0.0, 0.0, -40.0])], -1)
+    return tree
+
+
+def test_a_filled_space_is_reached_everywhere() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.uniform(-30, 30, (300, 3))
+    tree = stem()
+    fill(tree, [len(tree) - 1], targets, Growth(step=3.0, reach=5.0), rng, lobe=2, segment=7)
+    distance = cKDTree(tree.arrays()[0]).query(targets)[0]
+    assert np.quantile(distance, 0.95) <= 5.0  # a few lie behind a branch and are given up
+    assert distance.max() <= 15.0
+    assert set(tree.lobes) == {0, 2}
+    assert set(tree.segments) == {0, 7}
+
+
+def test_branches_leave_within_the_widest_angle_and_run_straight() -> None:
+    rng = np.random.default_rng(1)
+    tree = stem()
+    first = len(tree)
+    fill(tree, [first - 1], rng.uniform(-30, 30, (200, 3)), Growth(step=3.0, reach=5.0, widest=50.0), rng)
+    points, parents = tree.arrays()
+    new = np.arange(first, len(points))
+    here, before = points[new] - points[parents[new]], points[parents[new]] - points[parents[parents[new]]]
+    cosine = (here * before).sum(1) / np.linalg.norm(here, axis=1) / np.linalg.norm(before, axis=1)
+    assert np.rad2deg(np.arccos(np.clip(cosine, -1, 1))).max() <= 50.0 + 1e-6
+    assert np.median(np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))) < 20.0
+
+
+def test_a_branch_before_a_wall_ends() -> None:
+    """A target that can never be reached must not be grown towards for ever."""
+    tree = stem()
+
+    def below_the_wall(points: Points) -> Points:
+        return np.minimum(points, [np.inf, np.inf, -30.0])
+
+    growth = Growth(step=3.0, reach=5.0, aside=below_the_wall)
+    fill(tree, [len(tree) - 1], np.array([[0.0, 0.0, 20.0]]), growth, np.random.default_rng(0))
+    assert tree.arrays()[0][:, 2].max() == -30.0
+    assert len(tree) < 60
+
+
+def test_targets_go_to_the_nearest_start_and_those_in_reach_to_none() -> None:
+    tree = stem()
+    ends = [tree.add(np.array([side, 0.0, -38.0]), len(tree) - 1) for side in (-20.0, 20.0)]
+    targets = np.array([[-25.0, 0.0, -20.0], [21.0, 0.0, -37.0]])
+    fill(tree, ends, targets, Growth(step=3.0, reach=5.0), np.random.default_rng(0))
+    assert tree.arrays()[0][ends[-1] + 1 :, 0].max() < 0
 
 
 def test_murray_adds_up_at_every_branching() -> None:
@@ -83,14 +127,20 @@ def test_twigs_fall_and_branches_stay() -> None:
     assert leaves_below(pruned)[0] == 2
 
 
-def test_smoothing_keeps_root_tips_and_fixed_nodes() -> None:
+def test_smoothing_keeps_central_nodes_and_tips_and_straightens_the_rest() -> None:
     tree = y_tree()
+    tree.lobes = [0, 0, 0, *([1] * (len(tree) - 3))]
     before, _ = tree.arrays()
-    smooth(tree, 3, fixed=3)
+    smooth(tree, 3)
     after, parents = tree.arrays()
     tips = np.setdiff1d(np.arange(len(parents)), parents)
     assert np.array_equal(before[:3], after[:3])
     assert np.array_equal(before[tips], after[tips])
+    arm = Tree()
+    for x, y in ((0.0, 0.0), (3.0, 2.0), (6.0, -2.0), (9.0, 2.0), (12.0, 0.0)):
+        arm.add(np.array([x, y, 0.0]), len(arm) - 1, lobe=1)
+    smooth(arm, 4)
+    assert np.abs(arm.arrays()[0][1:, 1]).max() < 0.5
 
 
 @pytest.mark.parametrize(("radius", "tolerance"), [(0.3, 0.08), (0.6, 0.05), (1.0, 0.03), (3.0, 0.02), (8.0, 0.02)])
