@@ -16,6 +16,7 @@ from PIL import Image
 
 from pulmomap.report.html import render_report
 from pulmomap.report.surfaces import vessel_surfaces
+from tests.browser_wait import until
 from tests.report.made_case import make_case
 
 pytestmark = pytest.mark.browser
@@ -69,7 +70,7 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
         lambda request: None if request.url.startswith(("file:", "data:")) else troubles.append(request.url),
     )
     page.goto(report.as_uri())
-    page.wait_for_function("document.querySelector('[data-edge=left]').textContent !== ''")
+    until(page, "document.querySelector('[data-edge=left]').textContent !== ''")
     yield page
     page.close()
     assert troubles == []
@@ -182,7 +183,7 @@ def test_page_scrolls_over_the_view_until_it_is_clicked(page: Any) -> None:
     page.locator("canvas").hover()
     before = pixels(page)
     page.mouse.wheel(0, 40)
-    page.wait_for_function("window.scrollY > 0")
+    until(page, "window.scrollY > 0")
     page.locator("canvas").focus()
     page.locator("canvas").hover()
     page.mouse.wheel(0, -200)

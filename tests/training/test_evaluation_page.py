@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.browser_wait import until
 from tests.training.made_results import made_results, write_results
 from training.evaluation.page import write_page
 from training.evaluation.results import Results
@@ -64,7 +65,7 @@ def test_page_in_a_browser(chromium: Any, tmp_path: Path) -> None:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("request", lambda one: None if one.url.startswith(("file:", "data:")) else troubles.append(one.url))
     page.goto(path.as_uri())
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth === 40)")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth === 40)")
     tables = page.locator("section table")
     assert tables.count() == 10
     widths = page.evaluate(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser_wait import until
 from tests.training.made_reader_study import image_sets
 from training.reader_study import Prepared, prepare, score
 
@@ -86,7 +87,7 @@ def test_pictures_are_shown_and_only_one_question_at_a_time(page: Any, study: Pr
     begin(page, "A")
     pictures = page.locator("#pictures img")
     assert pictures.count() == 2
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth === 12)")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth === 12)")
     assert page.locator("fieldset:visible").count() == 1
     assert page.locator("#part").inner_text() == "Part 1"
     visible = page.locator("body").inner_text() + "".join(picture.get_attribute("alt") for picture in pictures.all())
