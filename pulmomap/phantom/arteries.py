@@ -6,7 +6,7 @@ import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, central, fill, leaves_below, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, central, fill, leaves_below, murray, smooth, tip_of, without_twigs
 from pulmomap.phantom.lobes import Lobe, Segment
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.space import Branching, Near, Walls, room
@@ -58,7 +58,7 @@ def grow_arteries(
     tree = without_twigs(tree, 2)
     walls.clear(tree)
     calibre = size * patient.calibre
-    tip = TIP * size * float(np.exp(np.clip(rng.normal(0.0, TIP_SPREAD), -2 * TIP_SPREAD, 2 * TIP_SPREAD)))
+    tip = tip_of(TIP * size, TIP_SPREAD, rng)
     radii = central(murray(tree, tip, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
     return tree, radii
 

@@ -228,6 +228,11 @@ def murray(tree: Tree, tip: float, exponent: float, largest: float) -> NDArray[n
     return np.asarray(np.minimum(tip * leaves_below(tree) ** (1.0 / exponent), largest))
 
 
+def tip_of(mean: float, spread: float, rng: np.random.Generator) -> float:
+    """A patient's radius at the tips, mm; ``spread`` is the SD of its logarithm between patients, cut off at two."""
+    return mean * float(np.exp(np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread)))
+
+
 def central(radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: float) -> NDArray[np.float64]:
     """Radii with the central vessels as wide as they are, though far from all of their branches are drawn.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulmomap.phantom.anatomy import Anatomy
-from pulmomap.phantom.fields import Coarse, Point
+from pulmomap.phantom.fields import Coarse, Field, Point
 from pulmomap.phantom.growth import Tree
 from pulmomap.phantom.population import Patient
 
@@ -35,13 +35,23 @@ def off_the_pleura(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], NDArra
     return inside
 
 
+def slope_of(field: Field, coarse: Coarse) -> Callable[[Point], Point]:
+    """What gives the gradient (n, 3) of a coarse field along x, y and z at points (n, 3), LPS mm."""
+    slopes = np.gradient(field, *coarse.axes)[::-1]
+
+    def slope(points: Point) -> Point:
+        return np.stack([coarse.at(one, points) for one in slopes], axis=1)
+
+    return slope
+
+
 class Walls:
     """What no branch of a lobe runs through: heart, abdomen, chest wall."""
 
     def __init__(self, anatomy: Anatomy, coarse: Coarse) -> None:
         walls = [anatomy.shapes["pericardium"], anatomy.shapes["abdomen"], -anatomy.cavity]
         self._distance = np.minimum.reduce(walls)
-        self._away = np.gradient(self._distance, *coarse.axes)
+        self._away = slope_of(self._distance, coarse)
         self._coarse = coarse
 
     def clear(self, tree: Tree, clearance: float = 2.5) -> None:
@@ -50,7 +60,7 @@ class Walls:
         points = np.array(tree.points)[nodes]
         for _ in range(12):
             depth = np.maximum(clearance - self._coarse.at(self._distance, points), 0.0)
-            away = np.stack([self._coarse.at(slope, points) for slope in self._away[::-1]], axis=1)
+            away = self._away(points)
             points = points + 0.6 * depth[:, None] * away / (np.linalg.norm(away, axis=1, keepdims=True) + 1e-6)
         for node, point in zip(nodes, points, strict=True):
             tree.points[node] = point

@@ -8,11 +8,11 @@ import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, fill, murray, smooth, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, fill, murray, smooth, tip_of, without_twigs
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles
-from pulmomap.phantom.space import Near, Walls, room
+from pulmomap.phantom.space import Near, Walls, room, slope_of
 from pulmomap.phantom.variants import Variants
 
 # Radius at the tips, mm: wider than of arteries, for veins have fewer of them; so the lobes' veins hold as much blood
@@ -48,17 +48,17 @@ def grow_veins(
     smooth(tree, 1)
     walls.clear(tree)
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
-    tip = TIP * size * float(np.exp(np.clip(rng.normal(0.0, SPREAD), -2 * SPREAD, 2 * SPREAD)))
+    tip = tip_of(TIP * size, SPREAD, rng)
     radii = murray(tree, tip, 2.4, largest)
     return tree, radii
 
 
 def _towards_the_border(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], Point]:
     """What moves points (n, 3) some of the way to the nearest plane between two segments: there the large veins run."""
-    slopes = np.gradient(anatomy.border, *coarse.axes)[::-1]
+    slope = slope_of(anatomy.border, coarse)
 
     def moved(points: Point) -> Point:
-        away = np.stack([coarse.at(slope, points) for slope in slopes], axis=1)
+        away = slope(points)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-6
         return np.asarray(points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away)
 
