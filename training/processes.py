@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import Any
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
@@ -27,7 +29,18 @@ def make_fabric(precision: Precision) -> Fabric:
         settings = {"devices": here, "num_nodes": world // here, "strategy": strategy}
     fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", precision=precision, **settings)
     fabric.launch()
+    if world > 1:
+        atexit.register(_leave_the_others)
     return fabric
+
+
+def _leave_the_others() -> None:
+    """End the group's threads: still running when the interpreter goes, they abort the process now and then.
+
+    Fabric itself does so for NCCL alone.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def refuse_uneven(preset: Preset, fabric: Fabric) -> None:
