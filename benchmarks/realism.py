@@ -22,7 +22,7 @@ from highdicom import Volume
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.texture import edge, lung_blocks, noise, separability
+from benchmarks.texture import bright_points, edge, lung_blocks, noise, separability
 from pulmomap.phantom.population import Kernel
 from pulmomap.phantom.space import Branching
 
@@ -159,7 +159,7 @@ def texture_of(scans: Iterator[tuple[str, Volume, Volume]]) -> tuple[dict[str, d
             "lung, median HU": float(np.median(inside)),
             "lung, 5th percentile HU": float(np.percentile(inside, 5)),
             "lung, 95th percentile HU": float(np.percentile(inside, 95)),
-        }
+        } | bright_points(volume, lungs)
         blocks.append(lung_blocks(volume, lungs))
     return figures, blocks
 

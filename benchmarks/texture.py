@@ -3,6 +3,8 @@ on real scans."""
 
 from __future__ import annotations
 
+import cc3d
+import edt
 import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
@@ -13,6 +15,10 @@ from pulmomap.phantom.physics import noise_power
 Floats = NDArray[np.float64]
 PATCH = 24  # voxels across a patch for the noise power
 BLOCK = 16  # voxels across a block for the lung's texture
+DEPTHS = ((4, 8), (8, 15), (15, 25), (25, 40))  # mm from the pleura
+BRIGHT = 60.0  # HU above the lung, after smoothing by 1 mm
+LARGEST = 300  # mm2; what is larger is no cross-section of a vessel
+CLOSED = 6.0  # mm; narrower gaps in a mask of the lungs are vessels
 
 
 def noise(volume: Volume) -> tuple[float, float]:
@@ -74,6 +80,32 @@ def lung_blocks(volume: Volume, lungs: Volume) -> Floats:
                         ]
                     )
     return np.array(rows)
+
+
+def bright_points(volume: Volume, lungs: Volume) -> dict[str, float]:
+    """How many bright points and lines a cm2 of slice shows, by depth below the pleura: cross-sections of vessels.
+
+    Args:
+        volume: HU at 1 mm.
+        lungs: on its grid; vessels may be missing.
+    """
+    hu = gaussian_filter(np.asarray(volume.array, dtype=np.float32), 1.0)
+    inside = np.asarray(lungs.array) > 0
+    grown = edt.edt(~inside) <= CLOSED
+    depth = edt.edt(grown, black_border=True) - CLOSED
+    level = np.median(np.asarray(volume.array)[inside & (depth > DEPTHS[0][0])])
+    found, area = np.zeros(len(DEPTHS)), np.zeros(len(DEPTHS))
+    for plane, deep in zip(hu[::5], depth[::5], strict=True):
+        parts = cc3d.connected_components((plane > level + BRIGHT) & (deep > DEPTHS[0][0] - 1), connectivity=8)
+        parts = cc3d.statistics(parts)
+        size = parts["voxel_counts"][1:]
+        centres = np.rint(parts["centroids"][1:][(size > 1) & (size < LARGEST)]).astype(int)
+        depths = deep[centres[:, 0], centres[:, 1]]
+        for number, (low, high) in enumerate(DEPTHS):
+            found[number] += ((depths > low) & (depths <= high)).sum()
+            area[number] += ((deep > low) & (deep <= high)).sum()
+    shares = 100.0 * found / np.maximum(area, 1)
+    return {f"points a cm2, {low} to {high} mm deep": float(v) for (low, high), v in zip(DEPTHS, shares, strict=True)}
 
 
 def separability(first: list[Floats], second: list[Floats]) -> float:

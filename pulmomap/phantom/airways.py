@@ -30,7 +30,7 @@ STEMS = (
 
 def grow_airways(patient: Patient, anatomy: Anatomy, coarse: Coarse, walls: Walls) -> Branching:
     """Draws from ``coarse.rng``."""
-    rng, size, near = coarse.rng, patient.scale, Near(patient, coarse.rng)
+    size, near = patient.scale, Near(patient, coarse.rng)
     carina = anatomy.marks.carina
     tree = Tree()
     trachea = tree.line([carina + np.array(offset) * size for offset in ((0, -8, 105), (0, -3, 50), (0, 0, 0))], -1)
@@ -44,11 +44,11 @@ def grow_airways(patient: Patient, anatomy: Anatomy, coarse: Coarse, walls: Wall
         Lobe.LEFT_UPPER: tree.line([near(54, 12, -10)], left),
         Lobe.LEFT_LOWER: tree.line([near(50, 36, -42)], left),
     }
-    growth = Growth(step=3.0 * size, reach=5.0, widest=65.0)
+    growth = Growth(step=3.0 * size, reach=5.0)
     for segment in _segmental_bronchi(tree, entries, anatomy, coarse):
         space = room(anatomy, coarse, 1 / 16000, anatomy.segments == segment)
         starts = [node for node in range(len(tree)) if tree.segments[node] == segment]
-        fill(tree, starts, space, growth, rng, LOBE_OF[segment], segment)
+        fill(tree, starts, space, growth, LOBE_OF[segment], segment)
     tree = without_twigs(tree, 2)
     smooth(tree, 2)
     walls.clear(tree, 4.0)

@@ -6,7 +6,18 @@ import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, central, fill, leaves_below, murray, smooth, tip_of, without_twigs
+from pulmomap.phantom.growth import (
+    Growth,
+    Tree,
+    central,
+    fill,
+    leaves_below,
+    murray,
+    smooth,
+    tapered,
+    tip_of,
+    without_twigs,
+)
 from pulmomap.phantom.lobes import Lobe, Segment
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.space import Branching, Near, Walls, room
@@ -22,7 +33,8 @@ SIDES = {
     Lobe.LEFT_LOWER: (-0.7, 0.4, 0.0),
 }
 SPREAD = 0.8  # about it, from segment to segment
-TIP, TIP_SPREAD = 0.93, 0.12  # radius at the tips, mm, and the spread of its logarithm between patients
+TIP, TIP_SPREAD = 0.84, 0.12  # radius at the tips, mm, and the spread of its logarithm between patients
+TAPER = 0.15  # of it, at the very end
 TURN = 0.25  # of the way to its segment's side that an artery goes round its bronchus in a step
 
 
@@ -50,16 +62,16 @@ def grow_arteries(
     if variants.accessory_basal_artery:
         others[Segment.LEFT_POSTERIOR_BASAL] = tree.line([near(53, 48, -40)], left, Lobe.LEFT_LOWER)
     _accompany(tree, airways, entries, others, size, rng)
-    growth = Growth(step=2.5 * size, reach=6.5, widest=75.0)
+    growth = Growth(step=2.5 * size, reach=4.5)
     for lobe in Lobe:
-        space = room(anatomy, coarse, 1 / 20000, anatomy.lobes == lobe)
-        fill(tree, tree.nodes_of(lobe), space, growth, rng, lobe)
+        space = room(anatomy, coarse, 1 / 9500, anatomy.lobes == lobe, pleura=3.0)
+        fill(tree, tree.nodes_of(lobe), space, growth, lobe)
     smooth(tree, 3)
     tree = without_twigs(tree, 2)
     walls.clear(tree)
     calibre = size * patient.calibre
     tip = tip_of(TIP * size, TIP_SPREAD, rng)
-    radii = central(murray(tree, tip, 2.4, 13.5 * calibre), tree, 13.5 * calibre, 2.4)
+    radii = central(tapered(tree, murray(tree, tip, 2.4, 13.5 * calibre), TAPER), tree, 13.5 * calibre, 2.4)
     return tree, radii
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,11 +16,15 @@ from pulmomap.phantom.nodules import NodulePlan, plan_nodules
 from pulmomap.phantom.opacities import Opacity, plan_opacities
 from pulmomap.phantom.population import BloodPool, Patient, draw_blood, draw_patient
 from pulmomap.phantom.space import Branching
+from pulmomap.phantom.threads import Threads
 from pulmomap.phantom.trees import Vasculature, grow
 from pulmomap.phantom.variants import Variants, draw_variants
 
 # What each random stream decides; a stream does not feel how much another one was asked for.
 STREAMS = ("patient", "findings", "shape", "trees", "lesions", "texture", "values", "scan", "noise", "breath")
+
+
+Vessels = TypeVar("Vessels", Branching, Threads)
 
 
 @dataclass(frozen=True)
@@ -95,12 +100,18 @@ def breathed(body: Body, breath: Breath) -> Body:
     coarse = Coarse(low - reach, high + reach, stream(body.seed, "shape"), material)
     anatomy = build(body.patient, coarse)
 
-    def moved(branching: Branching) -> Branching:
-        places = np.array(branching.tree.points)
-        return replace(branching, tree=replace(branching.tree, points=list(places + breath.displacement(places))))
+    def moved(vessels: Vessels) -> Vessels:
+        places = np.array(vessels.tree.points)
+        return replace(vessels, tree=replace(vessels.tree, points=list(places + breath.displacement(places))))
 
+    at_rest = body.trees
     trees = Vasculature(
-        moved(body.trees.airways), body.trees.airway_wall, moved(body.trees.arteries), moved(body.trees.veins)
+        moved(at_rest.airways),
+        at_rest.airway_wall,
+        moved(at_rest.arteries),
+        moved(at_rest.veins),
+        moved(at_rest.artery_threads),
+        moved(at_rest.vein_threads),
     )
     return replace(body, coarse=coarse, anatomy=anatomy, trees=trees, breath=breath, stretch=breath.stretch(coarse))
 

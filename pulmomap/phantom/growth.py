@@ -65,112 +65,75 @@ class Tree:
 
 @dataclass(frozen=True)
 class Growth:
-    """How a tree divides its territory.
+    """How a tree reaches what it feeds.
 
     Attributes:
-        step: between two nodes, mm. reach: a territory within this of a branch needs no branch of its own, mm.
-        widest: angle between a branch and its parent, degrees, at most.
+        step: between two nodes, mm. reach: what lies within this of the tree needs no branch of its own, mm.
+        direct: what a mm of the way to the root costs, beside 1 for a mm of vessel: more makes fans, less makes hedges.
+        turning: how much dearer a mm is where a branch turns by a right angle.
         aside: moves new nodes (n, 3) out of what they must not run through.
     """
 
     step: float
     reach: float
-    widest: float = 60.0
+    direct: float = 0.6
+    turning: float = 1.5
     aside: Callable[[Points], Points] = lambda points: points
 
 
-PART = 0.4  # of the way towards the middle of what it feeds, which a branch goes before it divides
-UNEVEN = 0.25  # how far a division may be from even halves
-NEARER = 0.2  # mm; a branch that gains less on its territory stops
-BEHIND = -0.2  # cosine of the angle from where on a territory lies behind a branch and is given up
-BEND = 0.35  # of a branch's length over which it leaves the direction of its parent
+def fill(tree: Tree, starts: Sequence[int], targets: Points, growth: Growth, lobe: int = 0, segment: int = 0) -> None:
+    """Grow ``tree`` from the start nodes until it has come to every target, or near.
 
-
-def fill(
-    tree: Tree,
-    starts: Sequence[int],
-    targets: Points,
-    growth: Growth,
-    rng: np.random.Generator,
-    lobe: int = 0,
-    segment: int = 0,
-) -> None:
-    """Grow ``tree`` from the start nodes until every target has a branch that ends there or passes near.
-
-    Each target belongs to the nearest start. A branch runs some of the way to the middle of its targets and divides
-    them by a plane along itself, across their longest side; each half is the territory of a branch, and so on.
-    ``lobe`` and ``segment`` are noted at the new nodes.
+    One target after the other is joined to the tree, the cheapest first: cheap is what needs little vessel, lies on a
+    short way to the root and asks for no turn. ``lobe`` and ``segment`` are noted at the new nodes.
     """
-    start = np.array(starts)
-    if len(targets) == 0 or len(start) == 0:
+    if len(targets) == 0 or len(starts) == 0:
         return
-    distance, nearest = cKDTree(np.array(tree.points)[start]).query(targets)
-    far = distance > growth.reach
-    for place in np.unique(nearest[far]):
-        node = int(start[place])
-        open_: list[tuple[int, Points]] = [(node, targets[far & (nearest == place)])]
-        while open_:
-            node, territory = open_.pop()
-            for half in _halves(tree, node, territory, rng):
-                if _unit(half.mean(axis=0) - tree.points[node]) @ _heading(tree, node) < BEHIND:
-                    continue
-                end = _branch(tree, node, half, growth, lobe, segment)
-                left = half[np.linalg.norm(half - tree.points[end], axis=1) > growth.reach]
-                if len(left) and _nearer(left.mean(axis=0), tree.points[node], tree.points[end]):
-                    open_.append((end, left))
+    ways = _ways(tree)
+    places = np.array([tree.points[node] for node in starts])
+    left = targets[cKDTree(places).query(targets)[0] > growth.reach]
+    cost, source = np.full(len(left), np.inf), np.zeros(len(left), dtype=int)
+    fresh = list(starts)
+    while len(left):
+        for node in fresh:
+            price = _price(tree, node, ways[node], left, growth)
+            better = price < cost
+            cost[better], source[better] = price[better], node
+        next_ = int(np.argmin(cost))
+        node, target = int(source[next_]), left[next_]
+        keep = np.arange(len(left)) != next_
+        left, cost, source = left[keep], cost[keep], source[keep]
+        count = max(1, round(float(np.linalg.norm(target - tree.points[node])) / growth.step))
+        share = (np.arange(1, count + 1) / count)[:, None]
+        path = growth.aside(tree.points[node] * (1 - share) + target * share)
+        fresh = []
+        for point in path:
+            length = float(np.linalg.norm(point - tree.points[node]))
+            ways.append(ways[node] + length)
+            node = tree.add(point, node, lobe, segment)
+            fresh.append(node)
 
 
-def _nearer(place: Points, before: Points, after: Points) -> bool:
-    """Whether a branch has come nearer to where it wants to go; one that stands before an obstacle has not."""
-    return bool(np.linalg.norm(place - after) < np.linalg.norm(place - before) - NEARER)
+def _ways(tree: Tree) -> list[float]:
+    """The way from each node to the root, mm."""
+    ways: list[float] = []
+    for node, parent in enumerate(tree.parents):
+        length = float(np.linalg.norm(tree.points[node] - tree.points[parent])) if parent >= 0 else 0.0
+        ways.append(length + (ways[parent] if parent >= 0 else 0.0))
+    return ways
+
+
+def _price(tree: Tree, node: int, way: float, targets: Points, growth: Growth) -> Points:
+    """What a branch from a node to each of the targets (n, 3) costs, mm."""
+    gap = targets - tree.points[node]
+    length = np.linalg.norm(gap, axis=1)
+    turn = 1.0 - gap @ _heading(tree, node) / (length + 1e-9)
+    return np.asarray(length * (1.0 + growth.turning * turn) + growth.direct * (way + length))
 
 
 def _heading(tree: Tree, node: int) -> Points:
     above = tree.parents[node]
     return _unit(tree.points[node] - tree.points[above]) if above >= 0 else np.zeros(3)
-
-
-def _halves(tree: Tree, node: int, territory: Points, rng: np.random.Generator) -> list[Points]:
-    """The targets of a node's two branches, or of its only one."""
-    if len(territory) < 2:
-        return [territory]
-    middle = territory.mean(axis=0)
-    along = _unit(_heading(tree, node) + _unit(middle - tree.points[node]))
-    flat = territory - middle
-    flat = flat - np.outer(flat @ along, along)
-    axis = np.linalg.svd(flat + rng.normal(0.0, 0.1, flat.shape), full_matrices=False)[2][0]
-    side = flat @ axis
-    cut = np.quantile(side, 0.5 + rng.uniform(-UNEVEN, UNEVEN))
-    return [half for half in (territory[side <= cut], territory[side > cut]) if len(half)]
-
-
-def _branch(tree: Tree, node: int, territory: Points, growth: Growth, lobe: int, segment: int) -> int:
-    """Add a branch from a node towards a territory; returns its last node."""
-    here, heading = tree.points[node], _heading(tree, node)
-    gap = territory.mean(axis=0) - here
-    last = len(territory) == 1
-    length = float(np.linalg.norm(gap)) * (1.0 if last else PART)
-    direction = _within(_unit(gap), heading, growth.widest)
-    length = max(length, growth.step)
-    bend, end = here + BEND * length * heading, here + length * direction
-    count = max(1, round(length / growth.step))
-    share = (np.arange(1, count + 1) / count)[:, None]
-    path = (1 - share) ** 2 * here + 2 * share * (1 - share) * bend + share**2 * end
-    for wanted in path:  # one after the other, so that a branch goes round what stands in its way on one side
-        move = wanted - tree.points[node]
-        move *= min(1.0, 1.5 * growth.step / (np.linalg.norm(move) + 1e-9))
-        node = tree.add(growth.aside((tree.points[node] + move)[None])[0], node, lobe, segment)
-    return node
-
-
-def _within(direction: Points, heading: Points, widest: float) -> Points:
-    """A unit vector turned towards the heading until it is within an angle of it, degrees."""
-    cosine = float(direction @ heading)
-    limit = np.cos(np.deg2rad(widest))
-    if cosine >= limit or not heading.any():
-        return direction
-    across = _unit(direction - cosine * heading)
-    return np.asarray(limit * heading + np.sqrt(1 - limit**2) * across)
 
 
 def _unit(vectors: Points) -> Points:
@@ -224,8 +187,26 @@ def leaves_below(tree: Tree) -> NDArray[np.float64]:
 
 
 def murray(tree: Tree, tip: float, exponent: float, largest: float) -> NDArray[np.float64]:
-    """Radii, mm: ``tip`` at the tips, parent^e = sum of children^e, never above ``largest``."""
+    """Radii, mm: ``tip`` where the last branches begin, parent^e = sum of children^e, never above ``largest``."""
     return np.asarray(np.minimum(tip * leaves_below(tree) ** (1.0 / exponent), largest))
+
+
+def tapered(tree: Tree, radii: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Radii, mm, of a tree whose last branches thin out to a share ``least`` of their radius at the tips.
+
+    What a scan can still show of a vessel ends so, not with a blunt end: it goes on giving off what no scan shows.
+    """
+    leaves = leaves_below(tree)
+    gone = np.zeros(len(tree))  # nodes of the last branch up to each, itself included
+    for node, parent in enumerate(tree.parents):
+        if parent >= 0 and leaves[node] == 1:
+            gone[node] = gone[parent] + 1 if leaves[parent] == 1 else 1
+    whole = gone.copy()  # nodes of the last branch that each lies on
+    for node in range(len(tree) - 1, 0, -1):
+        parent = tree.parents[node]
+        if parent >= 0 and gone[node] > 1:
+            whole[parent] = whole[node]
+    return np.asarray(radii * (1.0 - (1.0 - least) * gone / np.maximum(whole, 1)))
 
 
 def tip_of(mean: float, spread: float, rng: np.random.Generator) -> float:

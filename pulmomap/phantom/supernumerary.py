@@ -37,7 +37,7 @@ class Twigs:
     thickest: float = 6.0
     forked: float = 0.85
     spread: float = 0.9
-    radius: tuple[float, float] = (0.53, 0.73)
+    radius: tuple[float, float] = (0.4, 0.62)
 
 
 Inside = Callable[[Points], NDArray[np.bool_]]

@@ -213,6 +213,9 @@ def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], NDArray
         vessel_mask(one.tree, one.radii, grid, share)
         for one, share in ((trees.veins, shares[2]), (trees.arteries, shares[3]))
     )
+    arteries &= shares[3] >= shares[2]
+    for share, threads in ((shares[2], trees.vein_threads), (shares[3], trees.artery_threads)):
+        np.maximum(share, occupancy(threads.tree, threads.radii, grid), out=share)
     vessels = np.zeros(grid.shape, dtype=np.uint8)
     walls, lumens = (np.zeros(grid.shape, dtype=bool) for _ in range(2))
     for part in slabs(grid.shape[0]):
@@ -228,8 +231,7 @@ def _paint_trees(canvas: Canvas, body: Body) -> tuple[NDArray[np.uint8], NDArray
     for box, atrium in canvas.inside(body.anatomy.shapes["left_atrium"]):
         vessels[box][atrium] = 0
     for part in slabs(grid.shape[0]):
-        _, _, vein, artery = (share[part] for share in shares)
-        vessels[part][arteries[part] & (artery >= vein)] = ARTERY
+        vessels[part][arteries[part]] = ARTERY
         vessels[part][lumens[part]] = 0
     return vessels, lumens, walls
 

@@ -24,18 +24,24 @@ from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles, Tubes, give_way, never_touching, tubes, without_touching
 from pulmomap.phantom.space import Branching, Walls, off_the_pleura
 from pulmomap.phantom.supernumerary import Twigs, sprout
+from pulmomap.phantom.threads import Threads, grow_threads
 from pulmomap.phantom.variants import Variants
 from pulmomap.phantom.veins import grow_veins
 
 
 @dataclass(frozen=True)
 class Vasculature:
-    """The three trees. ``airways.radii`` are lumens, ``airway_wall`` the walls; mm, at each node."""
+    """The three trees, and what goes on where two of them end, too fine for a label.
+
+    ``airways.radii`` are lumens, ``airway_wall`` the walls; mm, at each node.
+    """
 
     airways: Branching
     airway_wall: Point
     arteries: Branching
     veins: Branching
+    artery_threads: Threads
+    vein_threads: Threads
 
 
 SMOOTHED = 3  # times, before a tree gives way once more
@@ -46,10 +52,10 @@ BESIDE_VESSEL = 0.4
 TOUCH = 0.05  # what nothing may come nearer to a vein than
 # A segmenter learns to tell an artery by the bronchus beside it. Walls that are too thick, or lumens that are always
 # wide, teach what no scan shows.
-NARROW_BELOW, NARROWING = 1.7, (0.0, 1.7)  # mm; exponent, between people
+NARROW_BELOW, NARROWING = (1.2, 2.8), (0.0, 2.2)  # mm; exponent; between people
 WALL_LEAST, WALL_SHARE = 0.1, 0.17  # mm, and of the lumen's radius
 WALL_FACTOR = (1.0, 2.8)  # between people
-ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=5.0), Twigs(every=4.5)
+ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=6.0), Twigs(every=5.3)
 
 
 def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse) -> Vasculature:
@@ -84,12 +90,13 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
     veins = Branching(vein, vein_radii, levels(vein, vein_radii))
     lumen = _narrowed(airways.radii, coarse.rng)
     wall = _wall(lumen, sheath, coarse.rng)
-    return Vasculature(Branching(airways.tree, lumen, airways.levels), wall, arteries, veins)
+    threads = [grow_threads(tree, anatomy, coarse) for tree in (artery, vein)]
+    return Vasculature(Branching(airways.tree, lumen, airways.levels), wall, arteries, veins, *threads)
 
 
 def _narrowed(lumen: Point, rng: np.random.Generator) -> Point:
     """Lumen radii, mm, with the small airways as narrow as they are in one person: from wide to hardly to be seen."""
-    return lumen * np.minimum(1.0, lumen / NARROW_BELOW) ** rng.uniform(*NARROWING)
+    return lumen * np.minimum(1.0, lumen / rng.uniform(*NARROW_BELOW)) ** rng.uniform(*NARROWING)
 
 
 def _wall(lumen: Point, sheath: Point, rng: np.random.Generator) -> Point:

@@ -58,7 +58,7 @@ def _points(tree: Tree, radii: Radii, grid: Grid) -> Iterator[tuple[Radii, Radii
     from_radius, to_radius = np.minimum(radii[parents[links]], 1.25 * radii[links]), radii[links]
     mean = (from_radius + to_radius) / 2
     for low, high in pairwise(CLASSES):
-        chosen = (mean >= low) & (mean < high)
+        chosen = (mean > low) & (mean <= high)
         if chosen.any():
             yield *_along(start[chosen], end[chosen], from_radius[chosen], to_radius[chosen], low, grid), high
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, fill, murray, smooth, tip_of, without_twigs
+from pulmomap.phantom.growth import Growth, Tree, fill, leaves_below, murray, smooth, tapered, tip_of, without_twigs
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles
@@ -17,8 +15,11 @@ from pulmomap.phantom.variants import Variants
 
 # Radius at the tips, mm: wider than of arteries, for veins have fewer of them; so the lobes' veins hold as much blood
 # as their arteries, at every width. Were thick vessels arteries and thin ones veins, a network would learn just that.
-TIP = 1.05
-PULL, PULLED = 0.15, 1.0  # of the distance to a border of segments in a step, and mm at most
+TIP = 0.85
+TAPER = 0.15
+SMOOTHED = 3  # times
+LARGE = 3  # veins drained, from where on one is drawn to the border of two segments
+PULLS, PULL, PULLED = 6, 0.25, 1.5  # times; of the distance to it, and mm at most, each time
 SPREAD = 0.17  # of its logarithm, from patient to patient
 
 
@@ -33,36 +34,38 @@ def grow_veins(
     """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
     tree = _venous_trunks(patient, variants, anatomy, rng)
-    clear, onto_border = standing.aside(3.0), _towards_the_border(anatomy, coarse)
-    between = Growth(step=3.0 * size, reach=6.0, aside=lambda points: clear(onto_border(points)))
-    fine = Growth(step=2.5 * size, reach=6.5, widest=75.0, aside=standing.aside(1.5))
+    between = Growth(step=3.0 * size, reach=6.0, direct=0.4, aside=standing.aside(3.0))
+    fine = Growth(step=2.5 * size, reach=4.5, aside=standing.aside(1.5))
     for lobe in Lobe:
         inside = anatomy.lobes == lobe
-        large = room(anatomy, coarse, 1 / 6500, inside & (anatomy.border < 5.0), pleura=8.0)
+        large = room(anatomy, coarse, 1 / 5000, inside & (anatomy.border < 5.0), pleura=8.0)
         large = large[standing.gap(large)[0] > 3.5]
-        fill(tree, tree.nodes_of(lobe), large, between, rng, lobe)
-        space = room(anatomy, coarse, 1 / 14000, inside)
+        fill(tree, tree.nodes_of(lobe), large, between, lobe)
+        space = room(anatomy, coarse, 1 / 7300, inside, pleura=3.0)
         space = space[standing.gap(space)[0] > 2.0]
-        fill(tree, tree.nodes_of(lobe), space, fine, rng, lobe)
+        fill(tree, tree.nodes_of(lobe), space, fine, lobe)
     tree = without_twigs(tree, 2)
-    smooth(tree, 1)
+    smooth(tree, SMOOTHED)
+    _draw_to_the_borders(tree, anatomy, coarse)
     walls.clear(tree)
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
     tip = tip_of(TIP * size, SPREAD, rng)
-    radii = murray(tree, tip, 2.4, largest)
+    radii = tapered(tree, murray(tree, tip, 2.4, largest), TAPER)
     return tree, radii
 
 
-def _towards_the_border(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], Point]:
-    """What moves points (n, 3) some of the way to the nearest plane between two segments: there the large veins run."""
+def _draw_to_the_borders(tree: Tree, anatomy: Anatomy, coarse: Coarse) -> None:
+    """Move the veins that drain several others to the nearest planes between segments: there the large ones run."""
     slope = slope_of(anatomy.border, coarse)
-
-    def moved(points: Point) -> Point:
+    large = np.flatnonzero((np.array(tree.lobes) > 0) & (leaves_below(tree) >= LARGE))
+    for _ in range(PULLS):
+        points = np.array(tree.points)[large]
         away = slope(points)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-6
-        return np.asarray(points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away)
-
-    return moved
+        moved = points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away
+        for node, point in zip(large, moved, strict=True):
+            tree.points[node] = point
+        smooth(tree, 1)
 
 
 def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator) -> Tree:

@@ -7,7 +7,7 @@ import pytest
 from highdicom import Volume
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.texture import edge, lung_blocks, noise, separability
+from benchmarks.texture import bright_points, edge, lung_blocks, noise, separability
 
 
 def volume(array: np.ndarray) -> Volume:
@@ -41,3 +41,19 @@ def test_like_cannot_be_told_from_like_and_unlike_can() -> None:
     other = separability([blocks(0, 20), blocks(1, 20)], [blocks(2, 40), blocks(3, 40)])
     assert abs(same - 0.5) < 0.25
     assert other > 0.99
+
+
+def test_vessels_across_the_slices_are_counted_by_their_depth() -> None:
+    lungs, hu = np.zeros((300, 120, 120), dtype=bool), np.full((300, 120, 120), -1000.0)
+    lungs[:, 10:110, 10:110] = True
+    hu[lungs] = -860.0
+    for row in range(22, 100, 25):  # four by four lines along z, the outer twelve 12 to 15 mm below the surface
+        for column in range(22, 100, 25):
+            hu[:, row : row + 2, column : column + 2] = 0.0
+            lungs[:, row : row + 2, column : column + 2] = False  # a mask of air leaves them out
+    counted = bright_points(volume(hu), volume(lungs))
+    # The first and the last slices are a surface too, where all lines count as less deep: of 300 slices, some 24.
+    assert counted["points a cm2, 4 to 8 mm deep"] < 0.03
+    assert counted["points a cm2, 8 to 15 mm deep"] == pytest.approx(100 * 12 / (84**2 - 70**2), rel=0.15)
+    assert counted["points a cm2, 15 to 25 mm deep"] < 0.03
+    assert counted["points a cm2, 25 to 40 mm deep"] == pytest.approx(100 * 4 / (50**2 - 20**2), rel=0.25)

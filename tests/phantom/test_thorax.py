@@ -242,6 +242,26 @@ def test_branches_of_the_lobes_stay_out_of_heart_abdomen_and_wall(phantom: Phant
     assert body.coarse.at(wall, np.array(branching.tree.points)[inner]).min() > -1.0
 
 
+def test_threads_are_seen_and_not_labelled(phantom: Phantom) -> None:
+    """The lung is brighter on a thread than beside it, with contrast more so, and no label says why."""
+    trees, affine = phantom.trees, phantom.ncct.inverse_affine
+    vessels = cKDTree(np.vstack([trees.arteries.tree.arrays()[0], trees.veins.tree.arrays()[0]]))
+    for threads in (trees.artery_threads, trees.vein_threads):
+        assert 0 < threads.radii.max() <= 0.5
+        assert (threads.radii[: (threads.radii == 0).sum()] == 0).all()  # the vessels' own nodes come first
+        points = np.array(threads.tree.points)[threads.radii > 0]
+        points = points[vessels.query(points)[0] > 6.0]
+        assert len(points) > 500
+        on, beside = (
+            tuple(np.rint(affine @ np.vstack([(points + shift).T, np.ones(len(points))])).astype(int)[:3])
+            for shift in (0.0, [5.0, 0.0, 0.0])
+        )
+        assert (phantom.vessels.array[on] > 0).mean() < 0.01
+        rise = [np.median(scan.array[on].astype(int) - scan.array[beside]) for scan in (phantom.ncct, phantom.cect)]
+        assert rise[0] > 5
+        assert rise[1] > rise[0]
+
+
 def test_a_breath_moves_the_patient_exactly(phantom: Phantom) -> None:
     breathing = breathe(phantom.body, 2.5)
     breath, points = breathing.breath, np.array(phantom.trees.arteries.tree.points)
