@@ -33,8 +33,8 @@ SIDES = {
     Lobe.LEFT_LOWER: (-0.7, 0.4, 0.0),
 }
 SPREAD = 0.8  # about it, from segment to segment
-TIP, TIP_SPREAD = 0.84, 0.12  # radius at the tips, mm, and the spread of its logarithm between patients
-TAPER = 0.15  # of it, at the very end
+TIP = 0.84  # radius where the last branches begin, mm
+TIP_SPREAD = 0.12  # of its logarithm, from patient to patient
 TURN = 0.25  # of the way to its segment's side that an artery goes round its bronchus in a step
 
 
@@ -71,7 +71,7 @@ def grow_arteries(
     walls.clear(tree)
     calibre = size * patient.calibre
     tip = tip_of(TIP * size, TIP_SPREAD, rng)
-    radii = central(tapered(tree, murray(tree, tip, 2.4, 13.5 * calibre), TAPER), tree, 13.5 * calibre, 2.4)
+    radii = central(tapered(tree, murray(tree, tip, 2.4, 13.5 * calibre)), tree, 13.5 * calibre, 2.4)
     return tree, radii
 
 

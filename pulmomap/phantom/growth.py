@@ -1,6 +1,7 @@
-"""Trees that fill a space: nodes with parents, each branch dividing the territory that it feeds.
+"""Trees that fill a space: nodes with parents, joined to what they feed at the lowest price.
 
-The idea is that of Kitaoka et al. (1999) and Tawhai et al. (2000). Radii follow Murray's law with a free exponent.
+The idea is that of Cuntz et al. (2010), who grow nerve cells so; the price of a turn is ours. Radii follow Murray's law
+with a free exponent and taper along the last branches.
 """
 
 from __future__ import annotations
@@ -160,11 +161,11 @@ def without_twigs(tree: Tree, shortest: int) -> Tree:
     return result
 
 
-def smooth(tree: Tree, times: int) -> None:
-    """Move the inner nodes of the lobes towards their neighbours; central nodes and tips stay."""
+def smooth(tree: Tree, times: int, first: int = 0) -> None:
+    """Move the inner nodes of the lobes towards their neighbours; central ones, tips, those before ``first`` stay."""
     points, parents = tree.arrays()
     has_parent = parents >= 0
-    movable = has_parent & (np.array(tree.lobes) > 0)
+    movable = has_parent & (np.array(tree.lobes) > 0) & (np.arange(len(tree)) >= first)
     for _ in range(times):
         total, count = np.zeros_like(points), np.zeros(len(points))
         np.add.at(total, parents[has_parent], points[has_parent])
@@ -191,7 +192,7 @@ def murray(tree: Tree, tip: float, exponent: float, largest: float) -> NDArray[n
     return np.asarray(np.minimum(tip * leaves_below(tree) ** (1.0 / exponent), largest))
 
 
-def tapered(tree: Tree, radii: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+def tapered(tree: Tree, radii: NDArray[np.float64], least: float = 0.15) -> NDArray[np.float64]:
     """Radii, mm, of a tree whose last branches thin out to a share ``least`` of their radius at the tips.
 
     What a scan can still show of a vessel ends so, not with a blunt end: it goes on giving off what no scan shows.

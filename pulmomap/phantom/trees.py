@@ -54,7 +54,7 @@ TOUCH = 0.05  # what nothing may come nearer to a vein than
 # wide, teach what no scan shows.
 NARROW_BELOW, NARROWING = (1.2, 2.8), (0.0, 2.2)  # mm; exponent; between people
 WALL_LEAST, WALL_SHARE = 0.1, 0.17  # mm, and of the lumen's radius
-WALL_FACTOR = (1.0, 2.8)  # between people
+WALL_FACTOR = (1.25, 2.8)  # between people
 ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=6.0), Twigs(every=5.3)
 
 

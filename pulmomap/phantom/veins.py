@@ -13,10 +13,9 @@ from pulmomap.phantom.separation import Obstacles
 from pulmomap.phantom.space import Near, Walls, room, slope_of
 from pulmomap.phantom.variants import Variants
 
-# Radius at the tips, mm: wider than of arteries, for veins have fewer of them; so the lobes' veins hold as much blood
-# as their arteries, at every width. Were thick vessels arteries and thin ones veins, a network would learn just that.
+# Radius where the last branches begin, mm: so wide that the lobes' veins hold as much blood as their arteries, at every
+# width. Were thick vessels arteries and thin ones veins, a network would learn just that.
 TIP = 0.85
-TAPER = 0.15
 SMOOTHED = 3  # times
 LARGE = 3  # veins drained, from where on one is drawn to the border of two segments
 PULLS, PULL, PULLED = 6, 0.25, 1.5  # times; of the distance to it, and mm at most, each time
@@ -34,6 +33,7 @@ def grow_veins(
     """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
     tree = _venous_trunks(patient, variants, anatomy, rng)
+    trunks = len(tree)
     between = Growth(step=3.0 * size, reach=6.0, direct=0.4, aside=standing.aside(3.0))
     fine = Growth(step=2.5 * size, reach=4.5, aside=standing.aside(1.5))
     for lobe in Lobe:
@@ -44,20 +44,23 @@ def grow_veins(
         space = room(anatomy, coarse, 1 / 7300, inside, pleura=3.0)
         space = space[standing.gap(space)[0] > 2.0]
         fill(tree, tree.nodes_of(lobe), space, fine, lobe)
+    smooth(tree, SMOOTHED, trunks)
+    _draw_to_the_borders(tree, trunks, anatomy, coarse)
     tree = without_twigs(tree, 2)
-    smooth(tree, SMOOTHED)
-    _draw_to_the_borders(tree, anatomy, coarse)
     walls.clear(tree)
     largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
     tip = tip_of(TIP * size, SPREAD, rng)
-    radii = tapered(tree, murray(tree, tip, 2.4, largest), TAPER)
+    radii = tapered(tree, murray(tree, tip, 2.4, largest))
     return tree, radii
 
 
-def _draw_to_the_borders(tree: Tree, anatomy: Anatomy, coarse: Coarse) -> None:
-    """Move the veins that drain several others to the nearest planes between segments: there the large ones run."""
+def _draw_to_the_borders(tree: Tree, trunks: int, anatomy: Anatomy, coarse: Coarse) -> None:
+    """Move the veins that drain several others to the nearest planes between segments: there the large ones run.
+
+    The first ``trunks`` nodes stay: at the hila veins run as landmarks say.
+    """
     slope = slope_of(anatomy.border, coarse)
-    large = np.flatnonzero((np.array(tree.lobes) > 0) & (leaves_below(tree) >= LARGE))
+    large = trunks + np.flatnonzero(leaves_below(tree)[trunks:] >= LARGE)
     for _ in range(PULLS):
         points = np.array(tree.points)[large]
         away = slope(points)
@@ -65,7 +68,7 @@ def _draw_to_the_borders(tree: Tree, anatomy: Anatomy, coarse: Coarse) -> None:
         moved = points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away
         for node, point in zip(large, moved, strict=True):
             tree.points[node] = point
-        smooth(tree, 1)
+        smooth(tree, 1, trunks)
 
 
 def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: np.random.Generator) -> Tree:

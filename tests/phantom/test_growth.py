@@ -176,6 +176,10 @@ def test_smoothing_keeps_central_nodes_and_tips_and_straightens_the_rest() -> No
     arm = Tree()
     for x, y in ((0.0, 0.0), (3.0, 2.0), (6.0, -2.0), (9.0, 2.0), (12.0, 0.0)):
         arm.add(np.array([x, y, 0.0]), len(arm) - 1, lobe=1)
+    held = Tree(list(arm.points), list(arm.parents), list(arm.lobes), list(arm.segments))
+    smooth(held, 4, first=3)
+    assert np.array_equal(held.arrays()[0][:3], arm.arrays()[0][:3])
+    assert not np.array_equal(held.arrays()[0][3], arm.arrays()[0][3])
     smooth(arm, 4)
     assert np.abs(arm.arrays()[0][1:, 1]).max() < 0.5
 
