@@ -6,7 +6,7 @@ with a free exponent and taper along the last branches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +54,11 @@ class Tree:
             for number in range(1, count + 1):
                 parent = self.add(start + (point - start) * number / count, parent, lobe, segment)
         return parent
+
+    def move(self, nodes: Iterable[int], points: Points) -> None:
+        """Put nodes to new places (n, 3)."""
+        for node, point in zip(nodes, points, strict=True):
+            self.points[node] = point
 
     def nodes_of(self, lobe: int) -> list[int]:
         """The nodes grown for a lobe."""

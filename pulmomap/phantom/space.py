@@ -62,8 +62,7 @@ class Walls:
             depth = np.maximum(clearance - self._coarse.at(self._distance, points), 0.0)
             away = self._away(points)
             points = points + 0.6 * depth[:, None] * away / (np.linalg.norm(away, axis=1, keepdims=True) + 1e-6)
-        for node, point in zip(nodes, points, strict=True):
-            tree.points[node] = point
+        tree.move(nodes, points)
 
 
 class Near:

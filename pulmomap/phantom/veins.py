@@ -66,8 +66,7 @@ def _draw_to_the_borders(tree: Tree, trunks: int, anatomy: Anatomy, coarse: Coar
         away = slope(points)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-6
         moved = points - np.minimum(PULL * coarse.at(anatomy.border, points), PULLED)[:, None] * away
-        for node, point in zip(large, moved, strict=True):
-            tree.points[node] = point
+        tree.move(large, moved)
         smooth(tree, 1, trunks)
 
 

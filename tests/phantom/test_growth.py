@@ -52,9 +52,9 @@ def test_every_target_is_reached_or_near() -> None:
     assert set(tree.segments) == {0, 7}
 
 
-def length_of(tree: Tree, first: int = 1) -> float:
+def length_of(tree: Tree) -> float:
     points, parents = tree.arrays()
-    return float(np.linalg.norm(points[first:] - points[parents[first:]], axis=1).sum())
+    return float(np.linalg.norm(points[1:] - points[parents[1:]], axis=1).sum())
 
 
 def test_where_only_vessel_costs_the_tree_is_the_shortest_there_is() -> None:
