@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from highdicom import Volume
+from scipy.ndimage import distance_transform_edt
 
 from pulmomap.imaging.bolus_timing import ARTERY, VEIN, BolusReference, NoTiming, tell_apart
 from pulmomap.imaging.deenhance import de_enhanced
@@ -72,6 +73,21 @@ def test_a_scan_without_contrast_is_refused(case: Case) -> None:
     phantom, lungs, _ = case
     with pytest.raises(NoTiming, match="no descending aorta"):
         tell_apart(phantom.ncct, lungs)
+
+
+def test_blood_in_the_streaks_of_undiluted_contrast_is_undecided(case: Case) -> None:
+    phantom, lungs, reference = case
+    cava = phantom.labels.array == phantom.label_names["superior_vena_cava"]
+    hu = np.where(cava, 2500, phantom.cect.array)
+    labels = tell_apart(phantom.cect.with_array(hu), lungs).labels
+    away = np.full(cava.shape, np.inf)
+    for number in np.flatnonzero(cava.any(axis=(1, 2))):
+        away[number] = distance_transform_edt(~cava[number], sampling=phantom.cect.spacing[1:])
+    decided = np.isin(reference.labels, (ARTERY, VEIN))
+    assert (decided & (away < 14.0)).sum() > 200
+    assert not np.isin(labels[away < 14.0], (ARTERY, VEIN)).any()
+    far = decided & (away > 20.0)
+    assert (labels[far] == reference.labels[far]).mean() > 0.98
 
 
 def test_geometry_is_kept(case: Case) -> None:
