@@ -46,17 +46,25 @@ def grow_arteries(
     tree = Tree()
     division = tree.line(marks.trunk, -1)
     right = tree.line(marks.right_artery[1:], division)
-    left = tree.line(marks.left_artery[1:], division)
+    front = tree.line(marks.left_artery[1:2], division)
+    arch = tree.line(marks.left_artery[2:3], front)
+    left = tree.line(marks.left_artery[3:], arch)
     interlobar = tree.line([near(-47, 17, -33)], right)
     descending = tree.line([near(52, 36, -36)], left)
     entries = {
         Lobe.RIGHT_UPPER: tree.line([near(-44, 8, -4)], right),
         Lobe.RIGHT_MIDDLE: tree.line([near(-49, 4, -46)], interlobar),
         Lobe.RIGHT_LOWER: tree.line([near(-48, 32, -52)], interlobar),
-        Lobe.LEFT_UPPER: tree.line([near(54, 12, 0)], left),
+        Lobe.LEFT_UPPER: tree.line([near(46, 18, 8)], arch, Lobe.LEFT_UPPER),
         Lobe.LEFT_LOWER: tree.line([near(54, 40, -50)], descending),
     }
-    others: dict[Segment, int] = {}
+    first = tree.line([near(46, 6, 0)], front, Lobe.LEFT_UPPER)
+    lingular = first if variants.mediastinal_lingular else tree.line([near(56, 24, -22)], left, Lobe.LEFT_UPPER)
+    others = {
+        Segment.LEFT_ANTERIOR: first,
+        Segment.LEFT_SUPERIOR_LINGULAR: lingular,
+        Segment.LEFT_INFERIOR_LINGULAR: lingular,
+    }
     if variants.ascending_artery:
         others[Segment.RIGHT_POSTERIOR] = tree.line([near(-50, 26, -26)], interlobar, Lobe.RIGHT_UPPER)
     if variants.accessory_basal_artery:
@@ -92,7 +100,7 @@ def _accompany(
     expected = np.minimum(0.72 * size * (4.0 * leaves_below(airways.tree)) ** (1 / 2.75), 9.0)
     beside: dict[int, int] = {}
     for node, (lobe, segment) in enumerate(zip(airways.tree.lobes, airways.tree.segments, strict=True)):
-        if lobe:
+        if lobe and (segment or lobe != Lobe.LEFT_UPPER):  # no artery runs along the left upper lobe's own bronchus
             before = int(parents[node])
             came = across.get(before, np.array(tree.points[entries[Lobe(lobe)]]) - points[node])
             across[node] = _turned(came, wanted[lobe, segment], along[node])

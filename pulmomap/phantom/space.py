@@ -13,6 +13,9 @@ from pulmomap.phantom.fields import Coarse, Field, Point
 from pulmomap.phantom.growth import Tree
 from pulmomap.phantom.population import Patient
 
+Slope = Callable[[Point], Point]
+OFF_THE_AORTA = 8.0  # mm from its surface to the axis of a central vessel
+
 
 @dataclass(frozen=True)
 class Branching:
@@ -35,7 +38,7 @@ def off_the_pleura(anatomy: Anatomy, coarse: Coarse) -> Callable[[Point], NDArra
     return inside
 
 
-def slope_of(field: Field, coarse: Coarse) -> Callable[[Point], Point]:
+def slope_of(field: Field, coarse: Coarse) -> Slope:
     """What gives the gradient (n, 3) of a coarse field along x, y and z at points (n, 3), LPS mm."""
     slopes = np.gradient(field, *coarse.axes)[::-1]
 
@@ -46,21 +49,32 @@ def slope_of(field: Field, coarse: Coarse) -> Callable[[Point], Point]:
 
 
 class Walls:
-    """What no branch of a lobe runs through: heart, abdomen, chest wall."""
+    """What no branch of a lobe runs through: heart, abdomen, chest wall; and the aorta, for central vessels."""
 
     def __init__(self, anatomy: Anatomy, coarse: Coarse) -> None:
-        walls = [anatomy.shapes["pericardium"], anatomy.shapes["abdomen"], -anatomy.cavity]
-        self._distance = np.minimum.reduce(walls)
-        self._away = slope_of(self._distance, coarse)
+        shapes = anatomy.shapes
         self._coarse = coarse
+        self._walls = np.minimum.reduce([shapes["pericardium"], shapes["abdomen"], -anatomy.cavity])
+        self._from_walls = slope_of(self._walls, coarse)
+        self._aorta = shapes["aorta"]
+        self._from_aorta = slope_of(self._aorta, coarse)
 
     def clear(self, tree: Tree, clearance: float = 2.5) -> None:
         """Push the branches out of the walls, by ``clearance`` mm."""
-        nodes = np.flatnonzero(np.array(tree.lobes) > 0)
+        lobar = np.array(tree.lobes) > 0
+        self._push(tree, lobar, self._walls, self._from_walls, clearance)
+
+    def keep_vessels(self, tree: Tree) -> None:
+        """The same, and push central vessels off the aorta."""
+        self.clear(tree)
+        self._push(tree, np.array(tree.lobes) == 0, self._aorta, self._from_aorta, OFF_THE_AORTA)
+
+    def _push(self, tree: Tree, which: NDArray[np.bool_], wall: Field, slope: Slope, clearance: float) -> None:
+        nodes = np.flatnonzero(which)
         points = np.array(tree.points)[nodes]
         for _ in range(12):
-            depth = np.maximum(clearance - self._coarse.at(self._distance, points), 0.0)
-            away = self._away(points)
+            depth = np.maximum(clearance - self._coarse.at(wall, points), 0.0)
+            away = slope(points)
             points = points + 0.6 * depth[:, None] * away / (np.linalg.norm(away, axis=1, keepdims=True) + 1e-6)
         tree.move(nodes, points)
 

@@ -111,6 +111,6 @@ def _part(
     fixed = np.zeros(len(tree), dtype=bool)
     fixed[0] = True
     obstacles = Obstacles(standing)
-    give_way(tree, radii, obstacles, gap, fixed, rng, walls.clear)
+    give_way(tree, radii, obstacles, gap, fixed, rng, walls.keep_vessels)
     smooth(tree, SMOOTHED)
-    give_way(tree, radii, obstacles, gap, fixed, rng, walls.clear)
+    give_way(tree, radii, obstacles, gap, fixed, rng, walls.keep_vessels)

@@ -6,7 +6,18 @@ import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
-from pulmomap.phantom.growth import Growth, Tree, fill, leaves_below, murray, smooth, tapered, tip_of, without_twigs
+from pulmomap.phantom.growth import (
+    Growth,
+    Tree,
+    fill,
+    leaves_below,
+    murray,
+    smooth,
+    tapered,
+    tip_of,
+    widened,
+    without_twigs,
+)
 from pulmomap.phantom.lobes import Lobe
 from pulmomap.phantom.population import Patient
 from pulmomap.phantom.separation import Obstacles
@@ -16,6 +27,10 @@ from pulmomap.phantom.variants import Variants
 # Radius where the last branches begin, mm: so wide that the lobes' veins hold as much blood as their arteries, at every
 # width. Were thick vessels arteries and thin ones veins, a network would learn just that.
 TIP = 0.85
+# Radius that all veins together would have, mm. Of the four, each of which drains a quarter or so, it makes 7.1 mm on
+# average: on CT of 236 healthy adults the four ostia measure (as circles of their area) 8.7, 7.2, 7.3 and 5.8 mm in
+# men, 7.9, 6.8, 7.0 and 5.7 mm in women (docs/phantom.md).
+TRUNK, TRUNK_SPREAD = 12.6, 0.13
 SMOOTHED = 3  # times
 LARGE = 3  # veins drained, from where on one is drawn to the border of two segments
 PULLS, PULL, PULLED = 6, 0.25, 1.5  # times; of the distance to it, and mm at most, each time
@@ -48,10 +63,10 @@ def grow_veins(
     _draw_to_the_borders(tree, trunks, anatomy, coarse)
     tree = without_twigs(tree, 2)
     walls.clear(tree)
-    largest = 8.0 * size * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.3))
     tip = tip_of(TIP * size, SPREAD, rng)
-    radii = tapered(tree, murray(tree, tip, 2.4, largest))
-    return tree, radii
+    trunk = tip_of(TRUNK * size, TRUNK_SPREAD, rng)
+    radii = tapered(tree, murray(tree, tip, 2.4, trunk))
+    return tree, widened(radii, tree, trunk, 2.4)
 
 
 def _draw_to_the_borders(tree: Tree, trunks: int, anatomy: Anatomy, coarse: Coarse) -> None:

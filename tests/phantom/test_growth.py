@@ -19,6 +19,7 @@ from pulmomap.phantom.growth import (
     murray,
     smooth,
     tapered,
+    widened,
     without_twigs,
 )
 from pulmomap.phantom.separation import Obstacles, tubes
@@ -129,6 +130,19 @@ def test_central_vessels_are_wide_and_never_widen_again() -> None:
     assert radii[0] == 12.0
     assert radii[2] == pytest.approx(12.0 * (2 / 3) ** (1 / 3))  # the twig's tip has left before
     assert radii[3:].max() <= 2.0 ** (1 / 3)
+
+
+def test_vessels_widen_towards_the_root_and_tips_stay_as_they_are() -> None:
+    tree = y_tree()
+    fine = murray(tree, 1.0, 3.0, 99.0)
+    wide = widened(fine, tree, 12.0, 3.0, branches=1)
+    assert wide[0] == 12.0
+    assert wide[3:].tolist() == fine[3:].tolist()
+    between = np.log(2) / np.log(3)  # the two arms' share of the way from a tip to the root
+    full = 12.0 * (2 / 3) ** (1 / 3)
+    assert wide[2] == pytest.approx(fine[2] * (full / fine[2]) ** (between**2))
+    assert widened(fine, tree, 12.0, 3.0, branches=2)[2] == pytest.approx(full)
+    assert widened(fine, tree, 0.5, 3.0).tolist() == fine.tolist()
 
 
 def test_generations_pass_thin_twigs_and_count_divisions() -> None:
