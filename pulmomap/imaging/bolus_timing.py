@@ -141,21 +141,21 @@ def _pool(bright: Mask, lung: Mask, aorta: Aorta, around: Mask, spacing: tuple[f
     deep = edt.edt(bright, anisotropy=spacing, black_border=False, parallel=1) > DEEP
     front = deep.copy()
     front[:, max(int(np.median(aorta.centres[:, 1]) - 15.0 / spacing[1]), 1) :] = False
-    pieces = cc3d.connected_components(front, connectivity=26)
-    kept = np.bincount(pieces.ravel(), minlength=int(pieces.max()) + 1) > CHAMBER / float(np.prod(spacing))
-    kept[0] = False
-    return np.asarray(kept[pieces] | (deep & (lung | around)))
+    return np.asarray(_large(front, CHAMBER, spacing) | (deep & (lung | around)))
+
+
+def _large(mask: Mask, least: float, spacing: tuple[float, ...]) -> Mask:
+    """The pieces of a mask that fill more than ``least`` mm3."""
+    voxels = int(least / float(np.prod(spacing))) + 1
+    return np.asarray(cc3d.dust(mask.astype(np.uint8), threshold=voxels, connectivity=26) > 0)
 
 
 def _streaked(undiluted: Mask, spacing: tuple[float, ...]) -> Mask:
     """Voxels of a slice near undiluted contrast, whose streaks darken one side of a vessel and brighten the other."""
-    pieces = cc3d.connected_components(undiluted, connectivity=26)
-    large = np.bincount(pieces.ravel(), minlength=int(pieces.max()) + 1) > CAST / float(np.prod(spacing))
-    large[0] = False
+    casting = _large(undiluted, CAST, spacing)
     streaked = np.zeros(undiluted.shape, dtype=bool)
-    for number in np.flatnonzero(large[pieces].any(axis=(1, 2))):
-        away = edt.edt(~large[pieces[number]], anisotropy=spacing[1:], parallel=1)
-        streaked[number] = away <= STREAKED
+    for number in np.flatnonzero(casting.any(axis=(1, 2))):
+        streaked[number] = edt.edt(~casting[number], anisotropy=spacing[1:], parallel=1) <= STREAKED
     return streaked
 
 

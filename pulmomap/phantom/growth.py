@@ -235,10 +235,7 @@ def central(radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: floa
     leaves = leaves_below(tree)
     inner = np.array(tree.lobes) == 0
     result = np.where(inner, np.maximum(radii, trunk * (leaves / leaves[0]) ** (1.0 / exponent)), radii)
-    for node, parent in enumerate(tree.parents):
-        if parent >= 0:
-            result[node] = min(result[node], result[parent])
-    return np.asarray(result)
+    return _never_growing(result, tree)
 
 
 def widened(
@@ -263,7 +260,13 @@ def widened(
     share = trunk * (leaves / leaves[0]) ** (1.0 / exponent)
     weight = np.clip(np.log(leaves) / np.log(max(leaves[0] / branches, 2.0)), 0.0, 1.0) ** 2
     result = np.where(share > radii, radii ** (1.0 - weight) * share**weight, radii)
+    return _never_growing(result, tree)
+
+
+def _never_growing(radii: NDArray[np.float64], tree: Tree) -> NDArray[np.float64]:
+    """Radii of which none is larger than the parent's."""
+    result = radii.copy()
     for node, parent in enumerate(tree.parents):
         if parent >= 0:
             result[node] = min(result[node], result[parent])
-    return np.asarray(result)
+    return result

@@ -24,8 +24,8 @@ from pulmomap.phantom.separation import Obstacles
 from pulmomap.phantom.space import Near, Walls, room, slope_of
 from pulmomap.phantom.variants import Variants
 
-# Radius where the last branches begin, mm: so wide that the lobes' veins hold as much blood as their arteries, at every
-# width. Were thick vessels arteries and thin ones veins, a network would learn just that.
+# Radius where the last branches begin, mm: chosen for veins that hold as much blood as arteries. Were thick vessels
+# arteries and thin ones veins, a network would learn just that. (Widened as below, they hold more.)
 TIP = 0.85
 # Radius that all veins together would have, mm. Of the four, each of which drains a quarter or so, it makes 7.1 mm on
 # average: on CT of 236 healthy adults the four ostia measure (as circles of their area) 8.7, 7.2, 7.3 and 5.8 mm in
