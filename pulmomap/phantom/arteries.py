@@ -9,13 +9,13 @@ from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.growth import (
     Growth,
     Tree,
-    central,
     fill,
     leaves_below,
     murray,
     smooth,
     tapered,
     tip_of,
+    widened,
     without_twigs,
 )
 from pulmomap.phantom.lobes import Lobe, Segment
@@ -35,6 +35,7 @@ SIDES = {
 SPREAD = 0.8  # about it, from segment to segment
 TIP = 0.84  # radius where the last branches begin, mm
 TIP_SPREAD = 0.12  # of its logarithm, from patient to patient
+TRUNK = 13.5  # radius of the pulmonary trunk, mm
 TURN = 0.25  # of the way to its segment's side that an artery goes round its bronchus in a step
 
 
@@ -79,8 +80,8 @@ def grow_arteries(
     walls.clear(tree)
     calibre = size * patient.calibre
     tip = tip_of(TIP * size, TIP_SPREAD, rng)
-    radii = central(tapered(tree, murray(tree, tip, 2.4, 13.5 * calibre)), tree, 13.5 * calibre, 2.4)
-    return tree, radii
+    radii = tapered(tree, murray(tree, tip, 2.4, TRUNK * calibre))
+    return tree, widened(radii, tree, TRUNK * calibre, 2.4)
 
 
 def _accompany(

@@ -239,7 +239,7 @@ def central(radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: floa
 
 
 def widened(
-    radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: float, branches: int = 6
+    radii: NDArray[np.float64], tree: Tree, trunk: float, exponent: float, branches: int = 4
 ) -> NDArray[np.float64]:
     """Radii with vessels wider towards the root, though far from all of their branches are drawn.
 
@@ -249,7 +249,7 @@ def widened(
         radii: after Murray, mm.
         tree: its nodes.
         trunk: mm, at the root. Vessels that feed one of ``branches`` equal shares of all tips, or more, get their share
-            of it; the fewer they feed, the nearer they stay to ``radii``.
+            of it; those that feed fewer stay near ``radii``.
         exponent: of Murray's law.
         branches: see trunk.
 
@@ -258,7 +258,7 @@ def widened(
     """
     leaves = leaves_below(tree)
     share = trunk * (leaves / leaves[0]) ** (1.0 / exponent)
-    weight = np.clip(np.log(leaves) / np.log(max(leaves[0] / branches, 2.0)), 0.0, 1.0) ** 2
+    weight = np.clip(np.log(leaves) / np.log(max(leaves[0] / branches, 2.0)), 0.0, 1.0) ** 4
     result = np.where(share > radii, radii ** (1.0 - weight) * share**weight, radii)
     return _never_growing(result, tree)
 

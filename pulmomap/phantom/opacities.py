@@ -48,9 +48,16 @@ def plan_opacities(patient: Patient, anatomy: Anatomy, coarse: Coarse, findings:
     if findings.mass:
         side = float(rng.choice([-1.0, 1.0]))
         place = np.array([side * rng.uniform(38, 60), rng.uniform(-10, 30), rng.uniform(-50, 15)]) * patient.scale
-        radii = rng.uniform(11.0, 30.0, 3)
-        plans.append(Opacity("mass", place, radii, rng.normal(35.0, 7.0), _uptake(rng, 22.0), 1.5, True))
+        plans += _mass(place, rng)
     return tuple(plans)
+
+
+def _mass(place: Point, rng: np.random.Generator) -> list[Opacity]:
+    """A tumour of one to four lumps, as real ones that have grown together with the nodes and vessels of a hilum."""
+    plain, gain, lumps = rng.normal(35.0, 7.0), _uptake(rng, 22.0), int(rng.integers(1, 5))
+    largest = 30.0 - 3.0 * lumps
+    centres = place + np.vstack([np.zeros(3), rng.normal(0.0, 0.5 * largest, (lumps - 1, 3))])
+    return [Opacity("mass", centre, rng.uniform(9.0, largest, 3), plain, gain, 1.5, True) for centre in centres]
 
 
 def paint_opacities(

@@ -141,9 +141,10 @@ def _paint_nodes(
     """Lymph nodes: of the calibre of vessels, but hardly enhancing."""
     size = patient.scale
     stations: list[Point] = [anatomy.marks.carina]
-    places = ((-25, 20, -20), (35, 25, -20), (-15, 0, 25), (20, 15, 15), (0, 35, -25))
-    stations += [np.array(place) * size for place in places]
-    for _ in range(int(rng.integers(5, 16))):
+    places = ((-25, 20, -20), (35, 25, -20), (-15, 0, 25), (20, 15, 15), (0, 35, -25), (2, 25, -18))
+    hila = ((-44, 14, -28), (48, 22, -24))
+    stations += [np.array(place) * size for place in places + hila]
+    for _ in range(int(rng.integers(6, 20))):
         centre = stations[int(rng.integers(len(stations)))] + rng.normal(0.0, 7.0, 3)
         radii = rng.uniform(2.5, 9.0, 3)
         canvas.shape(

@@ -44,6 +44,7 @@ class Vasculature:
     vein_threads: Threads
 
 
+REGROWN = 4  # times at most, where veins were taken off that found no way past what stands
 SMOOTHED = 3  # times, before a tree gives way once more
 # Surface to surface, mm. An artery may lean on the airway it runs with.
 BESIDE_AIRWAY = 0.1
@@ -55,7 +56,7 @@ TOUCH = 0.05  # what nothing may come nearer to a vein than
 NARROW_BELOW, NARROWING = (1.2, 2.8), (0.0, 2.2)  # mm; exponent; between people
 WALL_LEAST, WALL_SHARE = 0.1, 0.17  # mm, and of the lumen's radius
 WALL_FACTOR = (1.25, 2.8)  # between people
-ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=6.0), Twigs(every=5.3)
+ARTERY_TWIGS, VEIN_TWIGS = Twigs(every=6.0), Twigs(every=5.5)
 
 
 def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse) -> Vasculature:
@@ -67,13 +68,20 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
     artery, artery_radii = grow_arteries(patient, variants, anatomy, coarse, airways, walls)
     _part(artery, artery_radii, [bronchi], BESIDE_AIRWAY, coarse.rng, walls)
     standing = [bronchi, tubes(artery, artery_radii)]
-    vein, vein_radii = grow_veins(patient, variants, anatomy, coarse, Obstacles(standing), walls)
+    vein, drainage = grow_veins(patient, variants, anatomy, coarse, Obstacles(standing), walls)
+    vein_radii = drainage.radii(vein)
     _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
     _part(artery, artery_radii, [bronchi, tubes(vein, vein_radii)], BESIDE_AIRWAY, coarse.rng, walls)
     artery, artery_radii = without_touching(artery, artery_radii, Obstacles([bronchi]), -DENT)
     standing = [bronchi, tubes(artery, artery_radii)]
     _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
     vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
+    for _ in range(REGROWN):
+        if not drainage.again(vein, Obstacles(standing), walls):
+            break
+        vein_radii = drainage.radii(vein)
+        _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
+        vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
     inside = off_the_pleura(anatomy, coarse)
     artery_radii = sprout(
         artery, artery_radii, ARTERY_TWIGS, inside, Obstacles([bronchi, tubes(vein, vein_radii)]), coarse.rng

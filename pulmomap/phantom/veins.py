@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pulmomap.phantom.anatomy import Anatomy
@@ -24,17 +26,52 @@ from pulmomap.phantom.separation import Obstacles
 from pulmomap.phantom.space import Near, Walls, room, slope_of
 from pulmomap.phantom.variants import Variants
 
-# Radius where the last branches begin, mm: chosen for veins that hold as much blood as arteries. Were thick vessels
-# arteries and thin ones veins, a network would learn just that. (Widened as below, they hold more.)
+# Radius where the last branches begin, mm: chosen for veins that hold as much blood as arteries, both widened towards
+# the heart. Were thick vessels arteries and thin ones veins, a network would learn just that.
 TIP = 0.85
 # Radius that all veins together would have, mm. Of the four, each of which drains a quarter or so, it makes 7.1 mm on
 # average: on CT of 236 healthy adults the four ostia measure (as circles of their area) 8.7, 7.2, 7.3 and 5.8 mm in
 # men, 7.9, 6.8, 7.0 and 5.7 mm in women (docs/phantom.md).
 TRUNK, TRUNK_SPREAD = 12.6, 0.13
 SMOOTHED = 3  # times
+UNDRAINED = 9.0  # mm from a vein, from where on a place has lost its own
 LARGE = 3  # veins drained, from where on one is drawn to the border of two segments
 PULLS, PULL, PULLED = 6, 0.25, 1.5  # times; of the distance to it, and mm at most, each time
 SPREAD = 0.17  # of its logarithm, from patient to patient
+
+
+@dataclass(frozen=True)
+class Drainage:
+    """What a patient's veins drain, and how wide they are.
+
+    Attributes:
+        space: places (n, 3) all over each lobe, LPS mm.
+        step: between two nodes, mm.
+        tip, trunk: see ``TIP`` and ``TRUNK``; this patient's, mm.
+    """
+
+    space: dict[Lobe, Point]
+    step: float
+    tip: float
+    trunk: float
+
+    def radii(self, tree: Tree) -> Point:
+        """At the nodes of a tree, mm."""
+        return widened(tapered(tree, murray(tree, self.tip, 2.4, self.trunk)), tree, self.trunk, 2.4)
+
+    def fill(self, tree: Tree, standing: Obstacles, reach: float) -> None:
+        """Grow the lobes' veins to the places that lie more than ``reach`` mm from them, round what is ``standing``."""
+        growth = Growth(step=self.step, reach=reach, aside=standing.aside(1.5))
+        for lobe, places in self.space.items():
+            fill(tree, tree.nodes_of(lobe), places, growth, lobe)
+
+    def again(self, tree: Tree, standing: Obstacles, walls: Walls) -> bool:
+        """Drain what has lost its veins where they found no way past what is ``standing``; whether anything had."""
+        before = len(tree)
+        self.fill(tree, standing, UNDRAINED)
+        smooth(tree, SMOOTHED, before)
+        walls.clear(tree)
+        return len(tree) > before
 
 
 def grow_veins(
@@ -44,29 +81,28 @@ def grow_veins(
     coarse: Coarse,
     standing: Obstacles,
     walls: Walls,
-) -> tuple[Tree, Point]:
-    """The tree and its radii, mm, grown round what is ``standing``. Draws from ``coarse.rng``."""
+) -> tuple[Tree, Drainage]:
+    """The tree, grown round what is ``standing``, and what it drains. Draws from ``coarse.rng``."""
     rng, size = coarse.rng, patient.scale
     tree = _venous_trunks(patient, variants, anatomy, rng)
     trunks = len(tree)
     between = Growth(step=3.0 * size, reach=6.0, direct=0.4, aside=standing.aside(3.0))
-    fine = Growth(step=2.5 * size, reach=4.5, aside=standing.aside(1.5))
+    space = {}
     for lobe in Lobe:
         inside = anatomy.lobes == lobe
         large = room(anatomy, coarse, 1 / 5000, inside & (anatomy.border < 5.0), pleura=8.0)
         large = large[standing.gap(large)[0] > 3.5]
         fill(tree, tree.nodes_of(lobe), large, between, lobe)
-        space = room(anatomy, coarse, 1 / 7300, inside, pleura=3.0)
-        space = space[standing.gap(space)[0] > 2.0]
-        fill(tree, tree.nodes_of(lobe), space, fine, lobe)
+        small = room(anatomy, coarse, 1 / 7700, inside, pleura=3.0)
+        space[lobe] = small[standing.gap(small)[0] > 2.0]
+    tip, trunk = tip_of(TIP * size, SPREAD, rng), tip_of(TRUNK * size, TRUNK_SPREAD, rng)
+    drainage = Drainage(space, 2.5 * size, tip, trunk)
+    drainage.fill(tree, standing, 4.5)
     smooth(tree, SMOOTHED, trunks)
     _draw_to_the_borders(tree, trunks, anatomy, coarse)
     tree = without_twigs(tree, 2)
     walls.clear(tree)
-    tip = tip_of(TIP * size, SPREAD, rng)
-    trunk = tip_of(TRUNK * size, TRUNK_SPREAD, rng)
-    radii = tapered(tree, murray(tree, tip, 2.4, trunk))
-    return tree, widened(radii, tree, trunk, 2.4)
+    return tree, drainage
 
 
 def _draw_to_the_borders(tree: Tree, trunks: int, anatomy: Anatomy, coarse: Coarse) -> None:

@@ -140,7 +140,7 @@ def test_vessels_widen_towards_the_root_and_tips_stay_as_they_are() -> None:
     assert wide[3:].tolist() == fine[3:].tolist()
     between = np.log(2) / np.log(3)  # the two arms' share of the way from a tip to the root
     full = 12.0 * (2 / 3) ** (1 / 3)
-    assert wide[2] == pytest.approx(fine[2] * (full / fine[2]) ** (between**2))
+    assert wide[2] == pytest.approx(fine[2] * (full / fine[2]) ** (between**4))
     assert widened(fine, tree, 12.0, 3.0, branches=2)[2] == pytest.approx(full)
     assert widened(fine, tree, 0.5, 3.0).tolist() == fine.tolist()
 
