@@ -30,18 +30,18 @@ STEMS = (
 
 def grow_airways(patient: Patient, anatomy: Anatomy, coarse: Coarse, walls: Walls) -> Branching:
     """Draws from ``coarse.rng``."""
-    size, near = patient.scale, Near(patient, coarse.rng)
+    size, near = patient.scale, Near(patient, anatomy, coarse.rng)
     carina = anatomy.marks.carina
     tree = Tree()
     trachea = tree.line([carina + np.array(offset) * size for offset in ((0, -8, 105), (0, -3, 50), (0, 0, 0))], -1)
     right = tree.line([carina + np.array((-14, 1, -8)) * size, near(-24, 24, -12)], trachea)
     intermedius = tree.line([near(-33, 25, -30)], right)
-    left = tree.line([carina + np.array((14, 2, -9)) * size, near(32, 26, -17), near(43, 27, -21)], trachea)
+    left = tree.line([carina + np.array((14, 2, -9)) * size, near(31, 28, -17), near(43, 30, -21)], trachea)
     entries = {
         Lobe.RIGHT_UPPER: tree.line([near(-40, 20, -2)], right),
         Lobe.RIGHT_MIDDLE: tree.line([near(-48, 2, -42)], intermedius),
         Lobe.RIGHT_LOWER: tree.line([near(-40, 32, -48)], intermedius),
-        Lobe.LEFT_UPPER: tree.line([near(54, 12, -10)], left),
+        Lobe.LEFT_UPPER: tree.line([near(54, 16, -12)], left),
         Lobe.LEFT_LOWER: tree.line([near(50, 36, -42)], left),
     }
     growth = Growth(step=3.0 * size, reach=5.0)

@@ -30,6 +30,23 @@ BULGING = (
 
 
 @dataclass(frozen=True)
+class Hila:
+    """How far a patient's hila lie from the average, mm: bronchus, artery and veins of a side together."""
+
+    right: Point
+    left: Point
+
+    def shift(self, point: Point, scale: float) -> Point:
+        """What to add to a landmark: nothing near the midline, all of it from 32 mm (of an average adult) on."""
+        share = np.clip((abs(point[0]) / scale - 12.0) / 20.0, 0.0, 1.0)
+        return np.asarray(share * (self.right if point[0] < 0 else self.left))
+
+
+# SD, mm. On three scans the left superior vein lies 6 to 24 mm in front of where the mean carina has it.
+HILUM_SPREAD = np.array([2.5, 5.0, 4.0])
+
+
+@dataclass(frozen=True)
 class Landmarks:
     """Polylines and centres, mm; radii beside them."""
 
@@ -44,6 +61,7 @@ class Landmarks:
     left_atrium: Point
     left_atrium_radii: Point
     ostia: dict[str, Point]
+    hila: Hila
 
 
 @dataclass(frozen=True)
@@ -103,6 +121,9 @@ def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
     def near(*position: float) -> Point:
         return exact(*position) + rng.normal(0.0, 2.0, 3)
 
+    hila = Hila(*(HILUM_SPREAD * np.clip(rng.normal(0.0, 1.0, 3), -2.0, 2.0) for _ in range(2)))
+    right_artery = [near(-6, 0, -18), near(-28, 6, -21), near(-40, 10, -24)]
+    left_artery = [near(30, 4, -3), near(39, 22, -2), near(47, 31, -14)]
     aorta = [exact(4, -12, -40), near(-14, -22, -12), near(-17, -14, 22), near(0, 2, 44), near(19, 26, 38)]
     aorta += [near(27, 46, 14), near(26, 52, -60), near(16, 54, -120), exact(10, 52, -200)]
     calibres = np.array([15, 15.5, 15, 14, 13, 12.5, 12, 11.5, 11]) * size * patient.calibre
@@ -115,13 +136,14 @@ def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
         aorta=aorta,
         aorta_radii=list(calibres),
         trunk=[exact(20, -46, -42), near(22, -35, -20), division],
-        right_artery=[division, near(-6, 0, -18), near(-28, 6, -21), near(-40, 10, -24)],
-        left_artery=[division, near(32, 3, -3), near(42, 18, -2), near(48, 28, -14)],
+        right_artery=[division, *(point + hila.shift(point, size) for point in right_artery)],
+        left_artery=[division, *(point + hila.shift(point, size) for point in left_artery)],
         superior_cava=[exact(-22, -18, 85), near(-25, -14, 30), near(-27, -10, -36)],
         inferior_cava=[exact(-26, -4, -88), exact(-26, 12, -125), exact(-22, 20, -210)],
         left_atrium=atrium,
         left_atrium_radii=exact(30, 18, 24) * float(np.clip(rng.normal(1.0, 0.1), 0.8, 1.35)),
         ostia={name: atrium + exact(*offset) for name, offset in veins.items()},
+        hila=hila,
     )
 
 
@@ -145,8 +167,9 @@ def _vessels_and_heart(patient: Patient, marks: Landmarks, coarse: Coarse) -> di
         coarse.tube([at(-22, -18, 80), near(5, -28, 72), at(40, -20, 95)], 6.0 * size),
         coarse.tube([at(-22, -18, 82), at(-38, -16, 105)], 6.5 * size),
     ]
+    appendage = coarse.tube([near(22, 10, -48), near(36, 0, -40), near(44, -8, -31)], [9 * size, 8 * size, 6 * size])
     return {
-        "left_atrium": coarse.ellipsoid(marks.left_atrium, marks.left_atrium_radii, 2.4),
+        "left_atrium": np.minimum(coarse.ellipsoid(marks.left_atrium, marks.left_atrium_radii, 2.4), appendage),
         "right_atrium": coarse.ellipsoid(near(-30, -18, -64), at(24, 27, 32)),
         "right_ventricle": coarse.ellipsoid(near(6, -46, -78), at(40, 26, 34)),
         "myocardium": coarse.ellipsoid(left, left_radii),
@@ -179,14 +202,15 @@ def _mediastinum(
     column = (np.hypot(coarse.x / (27 * size), (coarse.y - 15 * size) / (85 * size)) - 1.0) * 27 * size
 
     def at(*position: float) -> Point:
-        return np.array(position) * size
+        point = np.array(position) * size
+        return point + marks.hila.shift(point, size)
 
     hila = [
         coarse.tube([marks.carina, at(-24, 24, -12), at(-38, 22, -26)], 13 * size),
-        coarse.tube([marks.carina, at(30, 26, -14), at(44, 26, -22)], 12 * size),
+        coarse.tube([marks.carina, at(30, 28, -14), at(44, 30, -22)], 12 * size),
         coarse.tube(marks.right_artery, 12 * size),
         coarse.tube(marks.left_artery, 12 * size),
-        coarse.tube([marks.ostia["left superior"], at(35, 3, -22), at(44, -5, -6)], 9 * size),
+        coarse.tube([marks.ostia["left superior"], at(36, 14, -22), at(46, 8, -6)], 9 * size),
         coarse.tube([marks.ostia["right superior"], at(-38, -3, -36), at(-44, -6, -20)], 9 * size),
     ]
     return {

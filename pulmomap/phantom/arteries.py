@@ -43,7 +43,7 @@ def grow_arteries(
     patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse, airways: Branching, walls: Walls
 ) -> tuple[Tree, Point]:
     """The tree and its radii, mm. Draws from ``coarse.rng``."""
-    rng, size, near, marks = coarse.rng, patient.scale, Near(patient, coarse.rng), anatomy.marks
+    rng, size, near, marks = coarse.rng, patient.scale, Near(patient, anatomy, coarse.rng), anatomy.marks
     tree = Tree()
     division = tree.line(marks.trunk, -1)
     right = tree.line(marks.right_artery[1:], division)
@@ -56,10 +56,10 @@ def grow_arteries(
         Lobe.RIGHT_UPPER: tree.line([near(-44, 8, -4)], right),
         Lobe.RIGHT_MIDDLE: tree.line([near(-49, 4, -46)], interlobar),
         Lobe.RIGHT_LOWER: tree.line([near(-48, 32, -52)], interlobar),
-        Lobe.LEFT_UPPER: tree.line([near(46, 18, 8)], arch, Lobe.LEFT_UPPER),
+        Lobe.LEFT_UPPER: tree.line([near(44, 22, 9)], arch, Lobe.LEFT_UPPER),
         Lobe.LEFT_LOWER: tree.line([near(54, 40, -50)], descending),
     }
-    first = tree.line([near(46, 6, 0)], front, Lobe.LEFT_UPPER)
+    first = tree.line([near(45, 16, 6)], front, Lobe.LEFT_UPPER)
     lingular = first if variants.mediastinal_lingular else tree.line([near(56, 24, -22)], left, Lobe.LEFT_UPPER)
     others = {
         Segment.LEFT_ANTERIOR: first,

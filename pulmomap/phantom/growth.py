@@ -55,6 +55,10 @@ class Tree:
                 parent = self.add(start + (point - start) * number / count, parent, lobe, segment)
         return parent
 
+    def copy(self) -> Tree:
+        """A tree of its own, alike."""
+        return Tree(list(self.points), list(self.parents), list(self.lobes), list(self.segments))
+
     def move(self, nodes: Iterable[int], points: Points) -> None:
         """Put nodes to new places (n, 3)."""
         for node, point in zip(nodes, points, strict=True):

@@ -80,10 +80,11 @@ class Walls:
 
 
 class Near:
-    """Landmarks in body proportions, with the patient's own deviation."""
+    """Landmarks in body proportions, with the patient's own deviation: of its hilum, and of each one."""
 
-    def __init__(self, patient: Patient, rng: np.random.Generator) -> None:
-        self._scale, self._rng = patient.scale, rng
+    def __init__(self, patient: Patient, anatomy: Anatomy, rng: np.random.Generator) -> None:
+        self._scale, self._hila, self._rng = patient.scale, anatomy.marks.hila, rng
 
     def __call__(self, *position: float) -> Point:
-        return np.array(position) * self._scale + self._rng.normal(0.0, 2.0, 3)
+        point = np.array(position) * self._scale
+        return np.asarray(point + self._hila.shift(point, self._scale) + self._rng.normal(0.0, 2.0, 3))

@@ -36,7 +36,7 @@ class Threads:
 
 def grow_threads(vessels: Tree, anatomy: Anatomy, coarse: Coarse) -> Threads:
     """Threads from the lobes' vessels into the lung around them. Draws from ``coarse.rng``."""
-    tree = Tree(list(vessels.points), list(vessels.parents), list(vessels.lobes), list(vessels.segments))
+    tree = vessels.copy()
     own, growth = len(tree), Growth(step=3.0, reach=3.0)
     for lobe in Lobe:
         fill(tree, tree.nodes_of(lobe), room(anatomy, coarse, PER_MM3, anatomy.lobes == lobe, PLEURA), growth, lobe)

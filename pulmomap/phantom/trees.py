@@ -77,11 +77,13 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
     _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
     vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
     for _ in range(REGROWN):
-        if not drainage.again(vein, Obstacles(standing), walls):
+        grown = drainage.again(vein, Obstacles(standing), walls)
+        radii = drainage.radii(grown)
+        _part(grown, radii, standing, BESIDE_VESSEL, coarse.rng, walls)
+        grown, radii = without_touching(grown, radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
+        if drainage.undrained(grown) >= drainage.undrained(vein):  # what was gained was lost elsewhere
             break
-        vein_radii = drainage.radii(vein)
-        _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
-        vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
+        vein, vein_radii = grown, radii
     inside = off_the_pleura(anatomy, coarse)
     artery_radii = sprout(
         artery, artery_radii, ARTERY_TWIGS, inside, Obstacles([bronchi, tubes(vein, vein_radii)]), coarse.rng

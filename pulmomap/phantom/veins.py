@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from pulmomap.phantom.anatomy import Anatomy
 from pulmomap.phantom.fields import Coarse, Point
@@ -65,13 +66,22 @@ class Drainage:
         for lobe, places in self.space.items():
             fill(tree, tree.nodes_of(lobe), places, growth, lobe)
 
-    def again(self, tree: Tree, standing: Obstacles, walls: Walls) -> bool:
-        """Drain what has lost its veins where they found no way past what is ``standing``; whether anything had."""
-        before = len(tree)
-        self.fill(tree, standing, UNDRAINED)
-        smooth(tree, SMOOTHED, before)
-        walls.clear(tree)
-        return len(tree) > before
+    def undrained(self, tree: Tree) -> int:
+        """How many places have no vein near."""
+        points, lobes = np.array(tree.points), np.array(tree.lobes)
+        far = 0
+        for lobe, places in self.space.items():
+            veins = points[lobes == lobe]
+            far += int((cKDTree(veins).query(places)[0] > UNDRAINED).sum()) if len(veins) else len(places)
+        return far
+
+    def again(self, tree: Tree, standing: Obstacles, walls: Walls) -> Tree:
+        """The tree with veins for what has lost its own, where they found no way past what is ``standing``."""
+        result = tree.copy()
+        self.fill(result, standing, UNDRAINED)
+        smooth(result, SMOOTHED, len(tree))
+        walls.clear(result)
+        return result
 
 
 def grow_veins(
@@ -127,13 +137,13 @@ def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: 
     The veins of the upper lobes climb in front of the arteries and beside them to above the arteries' own division: at
     that height the left one lies between the pulmonary trunk and the lung, as wide as the arteries there.
     """
-    near, marks = Near(patient, rng), anatomy.marks
+    near, marks = Near(patient, anatomy, rng), anatomy.marks
     tree = Tree()
     atrium = tree.add(marks.left_atrium, -1)
     trunks = {
         "right superior": near(-38, -3, -36),
         "right inferior": near(-38, 34, -62),
-        "left superior": near(34, 5, -24),
+        "left superior": near(35, 15, -25),
         "left inferior": near(44, 38, -60),
     }
     ostia = dict(marks.ostia)
@@ -149,7 +159,7 @@ def _venous_trunks(patient: Patient, variants: Variants, anatomy: Anatomy, rng: 
     if variants.middle_lobe_vein:
         middle = tree.line([(ostia["right superior"] + ostia["right inferior"]) / 2, near(-40, 2, -46)], atrium)
     right = [near(-44, -7, -22), near(-46, -9, -8), near(-48, -4, 6)]
-    left = [near(38, -2, -15), near(44, -7, -6), near(48, -7, 4), near(51, -1, 13)]
+    left = [near(39, 11, -15), near(45, 7, -6), near(48, 5, 4), near(51, 5, 13)]
     tree.line(right, ends["right superior"], Lobe.RIGHT_UPPER)
     tree.line([near(-50, -8, -46)], middle, Lobe.RIGHT_MIDDLE)
     tree.line([near(-44, 38, -68)], ends["right inferior"], Lobe.RIGHT_LOWER)

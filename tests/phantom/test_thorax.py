@@ -185,9 +185,11 @@ def test_veins_enter_the_heart_as_wide_as_measured() -> None:
 @pytest.mark.parametrize("seed", [*SEEDS, 1, 8])  # in 8 the left artery was once pushed into the aorta
 def test_arteries_keep_out_of_the_aorta_and_feed_the_left_upper_lobe_from_three_places(seed: int) -> None:
     body = body_of(seed)
-    tree = body.trees.arteries.tree
+    arteries = body.trees.arteries
+    tree, radii = arteries.tree, arteries.radii
     points, parents = tree.arrays()
-    assert body.coarse.at(body.anatomy.shapes["aorta"], points).min() > 1.5
+    # A twig that runs past the aorta may be as near as its own wall lets it.
+    assert (body.coarse.at(body.anatomy.shapes["aorta"], points) - np.minimum(radii, 1.0)).min() > 0.5
     lobes = np.array(tree.lobes)
     origins = ((lobes == Lobe.LEFT_UPPER) & (lobes[parents] == 0)).sum()
     assert origins == (2 if body.variants.mediastinal_lingular else 3)
