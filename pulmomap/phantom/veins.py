@@ -64,7 +64,8 @@ class Drainage:
         """Grow the lobes' veins to the places that lie more than ``reach`` mm from them, round what is ``standing``."""
         growth = Growth(step=self.step, reach=reach, aside=standing.aside(1.5))
         for lobe, places in self.space.items():
-            fill(tree, tree.nodes_of(lobe), places, growth, lobe)
+            starts = tree.nodes_of(lobe) or tree.nodes_of(0)  # a lobe that has lost all begins at the trunks
+            fill(tree, starts, places, growth, lobe)
 
     def undrained(self, tree: Tree) -> int:
         """How many places have no vein near."""

@@ -17,9 +17,9 @@ def tips_per_litre(vessels: Branching, lobes: np.ndarray, voxel_mm3: float) -> l
     return [float((tips & (lobe_of == lobe)).sum() / ((lobes == lobe).sum() * voxel_mm3 * 1e-6)) for lobe in Lobe]
 
 
-@pytest.mark.parametrize("seed", [9, 13, 17, 201])
+@pytest.mark.parametrize("seed", [9, 13, 16, 17, 201])
 def test_no_lobe_loses_its_veins(seed: int) -> None:
-    """Grown once, these have next to no veins in the middle lobe, and 201 in the right upper one."""
+    """Grown once, these have few or no veins in a lobe: 16 loses those of the middle lobe to the last."""
     body = compose(seed)
     found = tips_per_litre(body.trees.veins, body.anatomy.lobes, 27.0)
     assert min(found) > 0.4 * np.median(found)
