@@ -86,8 +86,12 @@ def test_blood_in_the_streaks_of_undiluted_contrast_is_undecided(case: Case) -> 
     decided = np.isin(reference.labels, (ARTERY, VEIN))
     assert (decided & (away < 14.0)).sum() > 200
     assert not np.isin(labels[away < 14.0], (ARTERY, VEIN)).any()
+    # Elsewhere none takes the other class. The border between the circulations is found anew in the blood that is left,
+    # and a shift of 2 HU leaves a few more undecided.
     far = decided & (away > 20.0)
-    assert (labels[far] == reference.labels[far]).mean() > 0.98
+    still = far & np.isin(labels, (ARTERY, VEIN))
+    assert np.array_equal(labels[still], reference.labels[still])
+    assert still.sum() > 0.85 * far.sum()
 
 
 def test_geometry_is_kept(case: Case) -> None:
