@@ -36,10 +36,12 @@ class Hila:
     right: Point
     left: Point
 
-    def shift(self, point: Point, scale: float) -> Point:
-        """What to add to a landmark: nothing near the midline, all of it from 32 mm (of an average adult) on."""
+    def moved(self, point: Point, scale: float) -> Point:
+        """A landmark where this patient has it: as it was near the midline, off by all of it from 32 mm (of an average
+        adult) on.
+        """
         share = np.clip((abs(point[0]) / scale - 12.0) / 20.0, 0.0, 1.0)
-        return np.asarray(share * (self.right if point[0] < 0 else self.left))
+        return np.asarray(point + share * (self.right if point[0] < 0 else self.left))
 
 
 # SD, mm, sideways, forwards and upwards: by eye, from three scans (docs/phantom.md).
@@ -136,8 +138,8 @@ def _landmarks(patient: Patient, rng: np.random.Generator) -> Landmarks:
         aorta=aorta,
         aorta_radii=list(calibres),
         trunk=[exact(20, -46, -42), near(22, -35, -20), division],
-        right_artery=[division, *(point + hila.shift(point, size) for point in right_artery)],
-        left_artery=[division, *(point + hila.shift(point, size) for point in left_artery)],
+        right_artery=[division, *(hila.moved(point, size) for point in right_artery)],
+        left_artery=[division, *(hila.moved(point, size) for point in left_artery)],
         superior_cava=[exact(-22, -18, 85), near(-25, -14, 30), near(-27, -10, -36)],
         inferior_cava=[exact(-26, -4, -88), exact(-26, 12, -125), exact(-22, 20, -210)],
         left_atrium=atrium,
@@ -202,8 +204,7 @@ def _mediastinum(
     column = (np.hypot(coarse.x / (27 * size), (coarse.y - 15 * size) / (85 * size)) - 1.0) * 27 * size
 
     def at(*position: float) -> Point:
-        point = np.array(position) * size
-        return point + marks.hila.shift(point, size)
+        return marks.hila.moved(np.array(position) * size, size)
 
     hila = [
         coarse.tube([marks.carina, at(-24, 24, -12), at(-38, 22, -26)], 13 * size),

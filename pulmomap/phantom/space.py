@@ -86,5 +86,5 @@ class Near:
         self._scale, self._hila, self._rng = patient.scale, anatomy.marks.hila, rng
 
     def __call__(self, *position: float) -> Point:
-        point = np.array(position) * self._scale
-        return np.asarray(point + self._hila.shift(point, self._scale) + self._rng.normal(0.0, 2.0, 3))
+        point = self._hila.moved(np.array(position) * self._scale, self._scale)
+        return point + self._rng.normal(0.0, 2.0, 3)

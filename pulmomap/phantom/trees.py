@@ -9,7 +9,6 @@ through each other: the thinner tree gives way (:mod:`pulmomap.phantom.separatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +20,7 @@ from pulmomap.phantom.fields import Coarse, Point
 from pulmomap.phantom.generations import levels
 from pulmomap.phantom.growth import Tree, smooth
 from pulmomap.phantom.population import Patient
-from pulmomap.phantom.separation import Obstacles, Tubes, give_way, never_touching, tubes, without_touching
+from pulmomap.phantom.separation import Obstacles, give_way, never_touching, tubes, without_touching
 from pulmomap.phantom.space import Branching, Walls, off_the_pleura
 from pulmomap.phantom.supernumerary import Twigs, sprout
 from pulmomap.phantom.threads import Threads, grow_threads
@@ -66,33 +65,35 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
     sheath = np.maximum(0.7, 0.22 * airways.radii)  # the room that an airway's wall, and what lies around it, may take
     bronchi = tubes(airways.tree, airways.radii, sheath)
     artery, artery_radii = grow_arteries(patient, variants, anatomy, coarse, airways, walls)
-    _part(artery, artery_radii, [bronchi], BESIDE_AIRWAY, coarse.rng, walls)
-    standing = [bronchi, tubes(artery, artery_radii)]
-    vein, drainage = grow_veins(patient, variants, anatomy, coarse, Obstacles(standing), walls)
+    _part(artery, artery_radii, Obstacles([bronchi]), BESIDE_AIRWAY, coarse.rng, walls)
+    standing = Obstacles([bronchi, tubes(artery, artery_radii)])
+    vein, drainage = grow_veins(patient, variants, anatomy, coarse, standing, walls)
     vein_radii = drainage.radii(vein)
     _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
-    _part(artery, artery_radii, [bronchi, tubes(vein, vein_radii)], BESIDE_AIRWAY, coarse.rng, walls)
+    _part(artery, artery_radii, Obstacles([bronchi, tubes(vein, vein_radii)]), BESIDE_AIRWAY, coarse.rng, walls)
     artery, artery_radii = without_touching(artery, artery_radii, Obstacles([bronchi]), -DENT)
-    standing = [bronchi, tubes(artery, artery_radii)]
+    standing = Obstacles([bronchi, tubes(artery, artery_radii)])
     _part(vein, vein_radii, standing, BESIDE_VESSEL, coarse.rng, walls)
-    vein, vein_radii = without_touching(vein, vein_radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
+    vein, vein_radii = without_touching(vein, vein_radii, standing, 0.5 * BESIDE_VESSEL)
+    undrained = drainage.undrained(vein)
     for _ in range(REGROWN):
-        grown = drainage.again(vein, Obstacles(standing), walls)
+        grown = drainage.again(vein, standing, walls)
         radii = drainage.radii(grown)
         _part(grown, radii, standing, BESIDE_VESSEL, coarse.rng, walls)
-        grown, radii = without_touching(grown, radii, Obstacles(standing), 0.5 * BESIDE_VESSEL)
-        if drainage.undrained(grown) >= drainage.undrained(vein):  # what was gained was lost elsewhere
+        grown, radii = without_touching(grown, radii, standing, 0.5 * BESIDE_VESSEL)
+        left = drainage.undrained(grown)
+        if left >= undrained:  # what was gained was lost elsewhere
             break
-        vein, vein_radii = grown, radii
+        vein, vein_radii, undrained = grown, radii, left
     inside = off_the_pleura(anatomy, coarse)
     artery_radii = sprout(
         artery, artery_radii, ARTERY_TWIGS, inside, Obstacles([bronchi, tubes(vein, vein_radii)]), coarse.rng
     )
-    standing = [bronchi, tubes(artery, artery_radii)]
-    vein_radii = sprout(vein, vein_radii, VEIN_TWIGS, inside, Obstacles(standing), coarse.rng)
+    standing = Obstacles([bronchi, tubes(artery, artery_radii)])
+    vein_radii = sprout(vein, vein_radii, VEIN_TWIGS, inside, standing, coarse.rng)
     artery, artery_radii = never_touching(artery, artery_radii, Obstacles([bronchi]), -DENT)
-    standing = [bronchi, tubes(artery, artery_radii)]
-    vein, vein_radii = never_touching(vein, vein_radii, Obstacles(standing), TOUCH)
+    standing = Obstacles([bronchi, tubes(artery, artery_radii)])
+    vein, vein_radii = never_touching(vein, vein_radii, standing, TOUCH)
     for tree in (artery, vein):
         segments = coarse.at(anatomy.segments, np.array(tree.points))
         tree.segments[:] = np.where(np.array(tree.lobes) > 0, segments, 0).tolist()
@@ -114,13 +115,10 @@ def _wall(lumen: Point, sheath: Point, rng: np.random.Generator) -> Point:
     return np.minimum(rng.uniform(*WALL_FACTOR) * (WALL_LEAST + WALL_SHARE * lumen), sheath)
 
 
-def _part(
-    tree: Tree, radii: Point, standing: Sequence[Tubes], gap: float, rng: np.random.Generator, walls: Walls
-) -> None:
+def _part(tree: Tree, radii: Point, obstacles: Obstacles, gap: float, rng: np.random.Generator, walls: Walls) -> None:
     """Move a tree, all but its root, off what stands, inside the chest; twice, what was bent smoothed in between."""
     fixed = np.zeros(len(tree), dtype=bool)
     fixed[0] = True
-    obstacles = Obstacles(standing)
     give_way(tree, radii, obstacles, gap, fixed, rng, walls.keep_vessels)
     smooth(tree, SMOOTHED)
     give_way(tree, radii, obstacles, gap, fixed, rng, walls.keep_vessels)
