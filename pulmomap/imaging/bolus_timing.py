@@ -110,7 +110,7 @@ def tell_apart(cect: Volume, lungs: LungMask, rules: BolusRules = BolusRules()) 
         raise NoTiming("no left atrium was found in front of the descending aorta: nothing says which are the veins")
     around = _around(found, hu.shape, spacing)
     pool = _pool(bright, lung, found, around, spacing)
-    smooth = _averaged(hu, pool, rules.sigma, spacing)
+    smooth = averaged(hu, pool, rules.sigma, spacing)
     to_lung = edt.edt(~lung, anisotropy=spacing, parallel=1)
     vessels = pool & (to_lung < 10.0) & ~_great(pool, spacing) & ~around
     vessels[found.centres[:, 0].max() + 1 :] = False  # above the arch, its branches lean on the lungs
@@ -159,7 +159,7 @@ def _streaked(undiluted: Mask, spacing: tuple[float, ...]) -> Mask:
     return streaked
 
 
-def _averaged(hu: Floats, within: Mask, sigma: float, spacing: tuple[float, ...]) -> Floats:
+def averaged(hu: Floats, within: Mask, sigma: float, spacing: tuple[float, ...]) -> Floats:
     """Gaussian mean over the voxels of a mask, elsewhere not defined."""
     width = [sigma / step for step in spacing]
     weight = gaussian_filter(within.astype(np.float32), width)
@@ -168,11 +168,11 @@ def _averaged(hu: Floats, within: Mask, sigma: float, spacing: tuple[float, ...]
 
 
 def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, float, float]:
-    """The border between two populations, their means, and the spread within one."""
+    """The border half-way between two populations, their medians, and the spread within one."""
     if len(blood) < 500:
         raise NoTiming(f"only {len(blood)} voxels of vessels lie in or beside the lungs; too few to tell them apart")
-    border = float(threshold_otsu(blood))  # type: ignore[no-untyped-call]
-    low, high = blood[blood < border], blood[blood >= border]
+    parted = float(threshold_otsu(blood))  # type: ignore[no-untyped-call]
+    low, high = blood[blood < parted], blood[blood >= parted]
     dark, light = float(np.median(low)), float(np.median(high))
     # Otsu's halves of one population already lie 1.6 of its spreads apart.
     spread = float(np.sqrt((low.var() + high.var()) / 2))
@@ -181,7 +181,8 @@ def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, f
             f"arteries and veins are of one brightness ({dark:.0f} and {light:.0f} HU, spread {spread:.0f} HU):"
             " this scan's timing does not tell them apart"
         )
-    return border, dark, light, spread
+    # Otsu's own border is drawn to the population that spreads more.
+    return (dark + light) / 2, dark, light, spread
 
 
 def _leave_out_pieces(labels: NDArray[np.uint8], lung: Mask, least: float) -> None:

@@ -82,9 +82,8 @@ def grow(patient: Patient, variants: Variants, anatomy: Anatomy, coarse: Coarse)
         _part(grown, radii, standing, BESIDE_VESSEL, coarse.rng, walls)
         grown, radii = without_touching(grown, radii, standing, 0.5 * BESIDE_VESSEL)
         left = drainage.undrained(grown)
-        if left >= undrained:  # what was gained was lost elsewhere
-            break
-        vein, vein_radii, undrained = grown, radii, left
+        if left < undrained:  # else what was gained was lost elsewhere: once more, with other noise
+            vein, vein_radii, undrained = grown, radii, left
     inside = off_the_pleura(anatomy, coarse)
     artery_radii = sprout(
         artery, artery_radii, ARTERY_TWIGS, inside, Obstacles([bronchi, tubes(vein, vein_radii)]), coarse.rng

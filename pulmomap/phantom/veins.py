@@ -29,7 +29,7 @@ from pulmomap.phantom.variants import Variants
 
 # Radius where the last branches begin, mm: chosen for veins that hold as much blood as arteries, both widened towards
 # the heart. Were thick vessels arteries and thin ones veins, a network would learn just that.
-TIP = 0.85
+TIP = 0.82
 # Radius that all veins together would have, mm. Of the four, each of which drains a quarter or so, it makes 7.1 mm on
 # average: on CT of 236 healthy adults the four ostia measure (as circles of their area) 8.7, 7.2, 7.3 and 5.8 mm in
 # men, 7.9, 6.8, 7.0 and 5.7 mm in women (docs/phantom.md).
@@ -104,7 +104,7 @@ def grow_veins(
         large = room(anatomy, coarse, 1 / 5000, inside & (anatomy.border < 5.0), pleura=8.0)
         large = large[standing.gap(large)[0] > 3.5]
         fill(tree, tree.nodes_of(lobe), large, between, lobe)
-        small = room(anatomy, coarse, 1 / 7700, inside, pleura=3.0)
+        small = room(anatomy, coarse, 1 / 7900, inside, pleura=3.0)
         space[lobe] = small[standing.gap(small)[0] > 2.0]
     tip, trunk = tip_of(TIP * size, SPREAD, rng), tip_of(TRUNK * size, TRUNK_SPREAD, rng)
     drainage = Drainage(space, 2.5 * size, tip, trunk)
