@@ -58,7 +58,7 @@ class BolusRules:
     apart: float = 45.0
     clear: float = 2.0
     margin: float = 0.15
-    sigma: float = 1.5
+    sigma: float = 2.5
     piece: float = 60.0
 
 
@@ -181,7 +181,7 @@ def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, f
             f"arteries and veins are of one brightness ({dark:.0f} and {light:.0f} HU, spread {spread:.0f} HU):"
             " this scan's timing does not tell them apart"
         )
-    # Otsu's own border is drawn to the population that spreads more.
+    # Otsu's own border may lie close to one of them.
     return (dark + light) / 2, dark, light, spread
 
 
