@@ -178,11 +178,11 @@ def shipped(request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def chest() -> list[Floats]:
-    """NCCT and CECT of the middle of a phantom's chest, network units."""
+    """NCCT and CECT of the middle of a phantom's chest, network units, voxels as large as the networks know them."""
     from pulmomap.phantom.thorax import draw
 
-    phantom = draw(5, spacing=2.5)
-    part = tuple(slice(size // 2 - 24, size // 2 + 24) for size in phantom.ncct.spatial_shape)
+    phantom = draw(5, spacing=1.0)
+    part = tuple(slice(size // 2 - 48, size // 2 + 48) for size in phantom.ncct.spatial_shape)
     return [np.clip(v.array[part].astype(np.float32), -1000, 1000) / 1000 for v in (phantom.ncct, phantom.cect)]
 
 
