@@ -115,14 +115,15 @@ def tell_apart(cect: Volume, lungs: LungMask, rules: BolusRules = BolusRules()) 
     vessels = pool & (to_lung < 10.0) & ~_great(pool, spacing) & ~around
     vessels[found.centres[:, 0].max() + 1 :] = False  # above the arch, its branches lean on the lungs
     usable = vessels & (smooth < found.blood + DENSE) & ~_streaked(inside & (hu > UNDILUTED), spacing)
-    border, dark, light, spread = _two_circulations(smooth[usable], rules)
+    dark, light, spread = _two_circulations(smooth[usable], rules)
     vein, artery = (light, dark) if abs(light - atrium) < abs(dark - atrium) else (dark, light)
     if abs(vein - atrium) > 0.6 * abs(artery - vein):
         raise NoTiming(
             f"the left atrium ({atrium:.0f} HU) is as bright as neither circulation ({dark:.0f}, {light:.0f} HU):"
             " nothing says which are the veins"
         )
-    width = rules.margin * abs(artery - vein)
+    # Half-way: Otsu's own border may lie close to one of them.
+    border, width = (artery + vein) / 2, rules.margin * abs(artery - vein)
     labels = np.where(pool, UNDECIDED, 0).astype(np.uint8)
     labels[pool & (smooth < border - width)] = ARTERY if artery < vein else VEIN
     labels[pool & (smooth > border + width)] = VEIN if artery < vein else ARTERY
@@ -167,8 +168,8 @@ def averaged(hu: Floats, within: Mask, sigma: float, spacing: tuple[float, ...])
     return np.asarray(total / np.maximum(weight, 1e-3), dtype=np.float32)
 
 
-def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, float, float]:
-    """The border half-way between two populations, their medians, and the spread within one."""
+def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, float]:
+    """The medians of two populations, the darker first, and the spread within one."""
     if len(blood) < 500:
         raise NoTiming(f"only {len(blood)} voxels of vessels lie in or beside the lungs; too few to tell them apart")
     parted = float(threshold_otsu(blood))  # type: ignore[no-untyped-call]
@@ -181,8 +182,7 @@ def _two_circulations(blood: Floats, rules: BolusRules) -> tuple[float, float, f
             f"arteries and veins are of one brightness ({dark:.0f} and {light:.0f} HU, spread {spread:.0f} HU):"
             " this scan's timing does not tell them apart"
         )
-    # Otsu's own border may lie close to one of them.
-    return (dark + light) / 2, dark, light, spread
+    return dark, light, spread
 
 
 def _leave_out_pieces(labels: NDArray[np.uint8], lung: Mask, least: float) -> None:

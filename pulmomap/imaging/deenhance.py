@@ -13,7 +13,6 @@ import edt
 import numpy as np
 from highdicom import Volume
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from pulmomap.imaging.bolus_timing import BLOOD, DENSE, BolusReference, averaged
 from pulmomap.imaging.lungs import LungMask
@@ -44,7 +43,7 @@ def de_enhanced(cect: Volume, lungs: LungMask, reference: BolusReference, plain:
     spacing = tuple(float(step) for step in cect.spacing)
     vessels = _vessels(hu, np.asarray(lungs.mask.array) > 0, reference, spacing)
     rim = edt.edt(~vessels, anisotropy=spacing, black_border=False, parallel=1) <= CLEAR
-    background = _around(hu, rim, spacing)
+    background = np.where(rim, averaged(hu, ~rim, SURROUNDINGS, spacing), hu)
     blood = np.maximum(reference.blood, background + 50.0)
     share = np.clip((hu - background) / (blood - background), 0.0, 1.0)
     # Undiluted blood is all blood, its noise included; at the rim the share says how much.
@@ -89,11 +88,3 @@ def _vessels(
     joined[np.unique(pieces[bright])] = True
     joined[0] = False
     return np.asarray(joined[pieces])
-
-
-def _around(hu: NDArray[np.float32], rim: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float32]:
-    """The tissue around vessels, continued into them."""
-    width = [SURROUNDINGS / step for step in spacing]
-    weight = gaussian_filter((~rim).astype(np.float32), width)
-    total = gaussian_filter(np.where(rim, np.float32(0), hu), width)
-    return np.asarray(np.where(rim, total / np.maximum(weight, 1e-3), hu), dtype=np.float32)
